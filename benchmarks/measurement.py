@@ -1,0 +1,77 @@
+"""SNP matrices, clusters and the dump against the published procedure and the bare forward pass."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import published
+import torch
+from common import HEADER, row, times
+from nodal import activations, models, snp, training
+
+
+def snp_rows():
+    """10,000 images, 256 nodes, 16 positions, 100 labels, activations in memory."""
+    torch.manual_seed(0)
+    N, R, D, C = 10_000, 16, 256, 100
+    a, weights = torch.randn(N, R, D), torch.randn(C, R, D)
+    labels = torch.arange(N) % C
+    means = snp.class_means(a, labels, C)
+    measured = times({"ours": lambda: snp.snp_matrices(snp.class_means(a, labels, C), weights),
+                      "streamed": lambda: snp.snp_matrices(means, weights)})  # fmt: skip
+    reference = times({"x": lambda: published.snp_matrices(a, labels, weights, C)}, repeats=1)["x"]
+    ours, theirs = snp.snp_matrices(means, weights), published.snp_matrices(a, labels, weights, C)
+    error = ((ours - theirs).abs().max() / theirs.abs().max()).item()
+    yield row("SNP, 10,000 images x 256 nodes", measured["ours"], reference)
+    yield row("SNP, class means added up in the dump", measured["streamed"], reference)
+    yield f"{'  largest relative difference':<44} {error:10.1e}"
+
+
+def cluster_rows():
+    """512 nodes, 100 labels: matrices like real ones, and nearly all labels on the diagonal."""
+    random = np.random.default_rng(0)
+    means, weights = random.normal(size=(2, 100, 4, 512))
+    real = snp.binarize(snp.snp_matrices(means, weights), 0.3)
+    dense = random.random((512, 100, 100)) < 0.9
+    dense[:, range(100), range(100)] = random.random((512, 100)) < 0.98
+    for name, boolean in (("rank 4", real), ("nearly all diagonal", dense)):
+        part = torch.from_numpy(boolean[:16])
+        ours = times({"x": lambda b=boolean: snp.clusters(b)})["x"]
+        reference = times({"x": lambda p=part: published.clusters(p)}, repeats=1)["x"]
+        assert (snp.clusters(boolean[:16]) == published.clusters(part).numpy()).all()
+        yield row(f"clusters of 512 nodes, {name}", ours, [32 * t for t in reference])
+    large = random.random((512, 1000, 1000)) < 0.9
+    seconds = times({"x": lambda: snp.clusters(large)}, repeats=1)["x"]
+    yield f"{'clusters of 512 nodes, 1,000 labels':<44} {seconds[0]:10.4f} s"
+
+
+def dump_rows(n_images=4096, n_classes=10):
+    """All taps of a CCT: the dump to disk against the bare forward pass."""
+    torch.manual_seed(0)
+    model = models.build({"name": "cct_4/3x2", "depth": 4}, n_classes, (3, 32, 32)).eval()
+    images = torch.randint(0, 256, (n_images, 3, 32, 32), dtype=torch.uint8)
+    labels = torch.arange(n_images) % n_classes
+    mean, std = torch.full((1, 3, 1, 1), 0.5), torch.full((1, 3, 1, 1), 0.25)
+    few = slice(0, n_classes)
+    task = training.Task(images, labels, images[few], labels[few], mean, std, n_classes)
+    settings = {"grid": 2, "sites": None, "batch_size": 512}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {f"block{b}": Path(folder) / f"{b}.h5" for b in range(4)}
+        measured = times(
+            {"dump": lambda: activations.dump(model, task, settings, "fp32", paths, {}),
+             "bare": lambda: training.predict(model, task, images, batch_size=512)},
+            repeats=3,
+        )  # fmt: skip
+    yield row("dump of 40 taps against the forward pass", measured["dump"], measured["bare"])
+
+
+def main():
+    torch.set_num_threads(2)
+    print(f"cpu, {torch.get_num_threads()} threads\n{HEADER}")
+    for rows in (snp_rows, cluster_rows, dump_rows):
+        for line in rows():
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+for name in EXPERIMENTS:
+
+    rule:
+        name:
+            f"figures_{name}"
+        input:
+            unpack(
+                lambda wildcards, name=name: {
+                    table: f"results/{name}/tables/{table}.csv"
+                    for table in ["layers", "pruning"] + ["heads"] * has_heads(name)
+                }
+            ),
+            histories=expand(
+                "results/{name}/seed{seed}/history.csv", name=name, seed=EXPERIMENTS[name]["seeds"]
+            ),
+            matrices=f"results/{name}/seed{EXPERIMENTS[name]['seeds'][0]}/snp/block{MODELS[name].blocks - 1}.h5",
+            dataset=f"results/data/{EXPERIMENTS[name]['dataset']}.h5",
+        output:
+            expand(
+                "results/{name}/figures/{figure}.{kind}",
+                name=name,
+                figure=figure_names(name),
+                kind=["png", "svg"],
+            ),
+        log:
+            f"results/logs/figures/{name}.log",
+        benchmark:
+            f"results/benchmarks/figures/{name}.tsv"
+        localrule: True
+        conda:
+            "../envs/nodal.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=30,
+        params:
+            names=figure_names(name),
+            seeds=EXPERIMENTS[name]["seeds"],
+            tap=f"block{MODELS[name].blocks - 1}.{headline(SimpleNamespace(experiment=name))[-1]}",
+            threshold=EXPERIMENTS[name]["snp"]["threshold"],
+        script:
+            "../workflow/scripts/figures.py"
+
+
+rule comparison:
+    input:
+        lambda wildcards: [
+            f"results/{name}/tables/layers.csv" for name in CONFIG["compare"][wildcards.comparison]
+        ],
+    output:
+        table="results/comparisons/{comparison}/layers.csv",
+        claims="results/comparisons/{comparison}/claims.csv",
+        figure=expand("results/comparisons/{{comparison}}/comparison.{kind}", kind=["png", "svg"]),
+    log:
+        "results/logs/comparison/{comparison}.log",
+    benchmark:
+        "results/benchmarks/comparison/{comparison}.tsv"
+    conda:
+        "../envs/nodal.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        experiments=lambda wildcards: CONFIG["compare"][wildcards.comparison],
+    script:
+        "../workflow/scripts/comparison.py"

@@ -1,0 +1,95 @@
+"""Readouts against scikit-learn's optimum, and against their own from another start."""
+
+import numpy as np
+import pytest
+import torch
+from nodal import readout, snp
+from sklearn.linear_model import LogisticRegression
+
+SETTINGS = {"penalties": [1e-3, 1e-2], "holdout": 0.2, "tolerance": 1e-5, "max_iterations": 2000}
+
+
+@pytest.fixture
+def problem(random):
+    labels = np.arange(600) % 4
+    centres = random.normal(size=(4, 2, 6))
+    activations = centres[labels] + 1.5 * random.normal(size=(600, 2, 6)) * random.random((2, 6))
+    return torch.from_numpy(activations).float(), torch.from_numpy(labels)
+
+
+def test_the_optimum_is_scikit_learns(problem):
+    activations, labels = problem
+    penalty = 0.01
+    scaled = readout.Problem(activations.reshape(600, -1), labels, 4)
+    weights, relative, _ = readout.minimise(scaled, penalty, 1e-6, 2000)
+    assert relative <= 1e-6
+    # scikit-learn: C * sum CE + ||w||^2 / 2
+    reference = LogisticRegression(C=1 / (600 * penalty), fit_intercept=False, tol=1e-9,
+                                   max_iter=10000)  # fmt: skip
+    reference.fit(scaled.features.double().numpy(), labels.numpy())
+    difference = np.abs(weights.numpy() - reference.coef_).max()
+    assert difference < 1e-3 * np.abs(reference.coef_).max()
+
+
+def test_the_gradient_is_that_of_autograd(problem):
+    activations, labels = problem
+    scaled = readout.Problem(activations.reshape(600, -1), labels, 4)
+    weights = torch.randn(4, 12, requires_grad=True)
+    value = torch.nn.functional.cross_entropy(scaled.features @ weights.T, labels)
+    value = value + 0.05 * weights.square().sum()
+    value.backward()
+    found, gradient = scaled.objective(weights.detach(), 0.1)
+    torch.testing.assert_close(found, value.detach())
+    torch.testing.assert_close(gradient, weights.grad)
+
+
+def test_two_starts_give_the_same_snp_matrices(problem):
+    activations, labels = problem
+    scaled = readout.Problem(activations.reshape(600, -1), labels, 4)
+    means = snp.class_means(activations, labels, 4)
+    matrices = []
+    for start in (None, torch.randn(4, 12, generator=torch.Generator().manual_seed(1))):
+        weights, _, _ = readout.minimise(scaled, 1e-3, 3e-4, 500, start)
+        weights = (weights / scaled.scale).reshape(4, 2, 6)
+        matrices.append(snp.snp_matrices(means, weights))
+    for one, other in zip(*matrices, strict=True):
+        assert np.corrcoef(one.ravel(), other.ravel())[0, 1] >= 0.99
+
+
+def test_dead_nodes_get_no_weight(problem):
+    activations, labels = problem
+    activations[:, :, 2] = 0
+    result = readout.fit(activations, labels, activations, labels, 4, SETTINGS)
+    assert (result.weights[:, :, 2] == 0).all()
+    assert np.isfinite(result.weights).all()
+
+
+def test_penalty_is_chosen_on_held_out_images(random):
+    """Pure noise is best met by the strongest penalty, clean signal by the weakest."""
+    labels = torch.arange(200) % 4
+    noise = torch.from_numpy(random.normal(size=(200, 50))).float()
+    settings = {**SETTINGS, "penalties": [1e-4, 10.0]}
+    assert readout.choose_penalty(noise, labels, 4, settings)[0] == 10.0
+    signal = 5 * torch.nn.functional.one_hot(labels, 4).float() + 0.01 * noise[:, :4]
+    assert readout.choose_penalty(signal, labels, 4, settings)[0] == 1e-4
+
+
+def test_holdout_has_its_share_of_every_label():
+    labels = np.repeat(np.arange(5), [100, 50, 10, 4, 2])
+    held = readout.stratified_holdout(labels, 0.2)
+    assert [int(held[labels == c].sum()) for c in range(5)] == [20, 10, 2, 1, 1]
+
+
+def test_accuracy_restricted_to_a_head_uses_its_nodes_only(problem):
+    activations, labels = problem
+    result = readout.fit(activations, labels, activations, labels, 4, SETTINGS, n_heads=3)
+    weights = torch.from_numpy(result.weights)
+    for h in range(3):
+        masked = torch.zeros_like(activations)
+        masked[..., 2 * h : 2 * h + 2] = activations[..., 2 * h : 2 * h + 2]
+        right = torch.einsum("brn,jrn->bj", masked, weights).argmax(1) == labels
+        for c in range(4):
+            expected = right[labels == c].float().mean()
+            assert result.head_accuracy[h, c] == pytest.approx(expected.item(), abs=0.01)
+    right = torch.einsum("brn,jrn->bj", activations, weights).argmax(1) == labels
+    assert result.accuracy["test"] == pytest.approx(right.float().mean().item())

@@ -1,0 +1,92 @@
+"""Taps against an encoder computed by hand from its weights."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from nodal import models, taps
+from nodal.errors import NodalError
+
+SITES = models.PARTS
+
+
+@pytest.fixture
+def cct():
+    torch.manual_seed(0)
+    config = {"name": "cct", "width": 12, "depth": 2, "heads": 3, "mlp_ratio": 2}
+    return models.build(config, 5, (1, 8, 8)).eval()
+
+
+def test_every_site_is_what_the_encoder_computes_there(cct):
+    images = torch.randn(4, 1, 8, 8)
+    with torch.no_grad(), taps.capture(cct) as captured:
+        cct(images)
+        x = cct.tokenizer(images) + cct.classifier.positional_emb
+        for b, block in enumerate(cct.classifier.blocks):
+            site = {s: captured[f"block{b}.{s}"] for s in SITES}
+            attention = block.self_attn
+            expected = {"input": block.pre_norm(x)}
+            q, k, v = (expected["input"] @ attention.qkv.weight.T).split(12, dim=2)
+            expected |= {"q": q, "k": k, "v": v}
+            parts = []
+            for h in range(3):
+                s = slice(4 * h, 4 * h + 4)
+                weight = F.softmax(q[..., s] @ k[..., s].transpose(1, 2) / 2.0, dim=-1)
+                parts.append(weight @ v[..., s])
+            expected["heads"] = torch.cat(parts, dim=2)
+            expected["proj"] = attention.proj(expected["heads"])
+            expected["mid"] = block.norm1(x + expected["proj"])
+            expected["hidden"] = F.gelu(block.linear1(expected["mid"]))
+            expected["ff"] = block.linear2(expected["hidden"])
+            x = expected["out"] = expected["mid"] + expected["ff"]
+            for name in SITES:
+                torch.testing.assert_close(site[name], expected[name], atol=1e-5, rtol=1e-4)
+
+
+def test_sites_select_taps_and_hooks_are_removed(cct):
+    with taps.capture(cct, ["hidden", "block1.q"]) as captured:
+        cct(torch.randn(2, 1, 8, 8))
+    assert set(captured) == {"block0.hidden", "block1.hidden", "block1.q"}
+    captured.clear()
+    cct(torch.randn(2, 1, 8, 8))
+    assert not captured
+
+
+def test_an_unknown_site_names_the_closest(cct):
+    with pytest.raises(NodalError, match=r"no site 'hiden'; did you mean 'hidden'"):
+        taps.select(cct, ["hiden"])
+
+
+@pytest.mark.parametrize("tap", ["block0.heads", "block1.k", "block0.out"])
+def test_silenced_nodes_are_zero_within_the_block_only(cct, tap):
+    images = torch.randn(2, 1, 8, 8)
+    with torch.no_grad():
+        plain = cct(images)
+        with taps.silenced(cct, tap, [0, 5]), taps.capture(cct, [tap]) as captured:
+            changed = cct(images)
+        assert tap.endswith("out") or (captured[tap][..., [0, 5]] == 0).all()
+        assert not torch.equal(plain, changed)
+        assert torch.equal(cct(images), plain)
+
+
+def test_silencing_all_heads_leaves_the_projections_bias(cct):
+    images = torch.randn(2, 1, 8, 8)
+    with (
+        torch.no_grad(),
+        taps.silenced(cct, "block0.heads", range(12)),
+        taps.capture(cct, ["block0.proj"]) as captured,
+    ):
+        cct(images)
+    bias = cct.classifier.blocks[0].self_attn.proj.bias
+    torch.testing.assert_close(captured["block0.proj"], bias.expand(2, 16, 12))
+
+
+@pytest.mark.parametrize("name", ["cct_2", "vgg11"])
+def test_edges_join_taps_of_their_sizes(name):
+    model = models.build({"name": name, "width": 16}, 7, (3, 16, 16)).eval()
+    with torch.no_grad(), taps.capture(model) as captured:
+        model(torch.randn(2, 3, 16, 16))
+    size = {tap: tensor.shape[2] for tap, tensor in captured.items()}
+    for edge in model.edges():
+        out = size[edge.target] if edge.target else 7
+        assert tuple(edge.weight.shape[:2]) == (out, size[edge.source]), edge.name
+    assert len({edge.name for edge in model.edges()}) == len(model.edges())

@@ -1,0 +1,39 @@
+"""Figures, each made from a table by one function. Importing this module loads no plot library."""
+
+from importlib import import_module
+
+# figure -> (module, the tables it is made from)
+FIGURES = {
+    "node": ("fields", ("node",)),
+    "layers": ("layers", ("layers",)),
+    "clusters": ("layers", ("layers",)),
+    "pruning": ("pruning", ("pruning",)),
+    "scopes": ("pruning", ("pruning",)),
+    "heads": ("heads", ("heads",)),
+    "silencing": ("heads", ("heads",)),
+    "training": ("training", ("histories",)),
+}
+
+
+def names(with_heads):
+    """The figures of an experiment; those of heads only where the model has them."""
+    return [name for name, (_, tables) in FIGURES.items() if with_heads or "heads" not in tables]
+
+
+def draw(wanted, tables, folder):
+    """Write {folder}/{figure}.png and .svg for each wanted figure."""
+    from nodal.figures import style
+
+    for name in wanted:
+        module, sources = FIGURES[name]
+        function = getattr(import_module(f"nodal.figures.{module}"), name)
+        with style.paper():
+            style.save(function(*(tables[source] for source in sources)), folder, name)
+
+
+def draw_comparison(table, folder):
+    """Write {folder}/comparison.png and .svg from the headline rows of several layer tables."""
+    from nodal.figures import layers, style
+
+    with style.paper():
+        style.save(layers.comparison(table), folder, "comparison")

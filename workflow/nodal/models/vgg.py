@@ -1,0 +1,69 @@
+"""VGG with batch norm (arXiv 1409.1556) for small images: stages of 3x3 convolutions, then pooling.
+
+A stage pools by two while the image is larger than one pixel, so that any size passes.
+"""
+
+from torch import nn
+
+from nodal.taps import Edge, Tap
+
+
+class Stage(nn.Sequential):
+    """Convolutions with batch norm and ReLU: (B, u, h, w) -> (B, v, h/2, w/2)."""
+
+    def __init__(self, n_convolutions, n_in, n_out):
+        layers = []
+        for i in range(n_convolutions):
+            layers += [
+                nn.Conv2d(n_in if i == 0 else n_out, n_out, 3, padding=1, bias=False),
+                nn.BatchNorm2d(n_out),
+                nn.ReLU(),
+            ]
+        super().__init__(*layers)
+
+    def forward(self, x):
+        x = super().forward(x)
+        return nn.functional.max_pool2d(x, 2) if min(x.shape[2:]) > 1 else x
+
+
+class VGG(nn.Module):
+    def __init__(self, settings, n_classes, image_shape):
+        super().__init__()
+        base = settings["width"]
+        widths = [min(base * 2**b, base * 8) for b in range(len(settings["stages"]))]
+        ends = [image_shape[0], *widths]
+        self.stages = nn.ModuleList(
+            Stage(n, ends[b], ends[b + 1]) for b, n in enumerate(settings["stages"])
+        )
+        self.dropout = nn.Dropout(settings["dropout"])
+        self.fc = nn.Linear(widths[-1], n_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x):
+        for stage in self.stages:
+            x = stage(x)
+        return self.fc(self.dropout(x.mean((2, 3))))
+
+    def taps(self):
+        """{tap: where it is read}: the end of every stage."""
+        return {f"block{b}.out": Tap(stage, "output") for b, stage in enumerate(self.stages)}
+
+    def edges(self):
+        """The kernels that lead from one stage's filters to the next's, and the classifier.
+
+        A stage of one convolution has both its ends read; inner convolutions have not.
+        """
+        edges = [
+            Edge(stage[0], f"block{b - 1}.out", f"block{b}.out")
+            for b, stage in enumerate(self.stages)
+            if b > 0 and len(stage) == 3
+        ]
+        last = len(self.stages) - 1
+        return [*edges, Edge(self.fc, f"block{last}.out", None)]
+
+
+def build(settings, n_classes, image_shape):
+    """settings: every key of the family, see nodal.models.FAMILIES."""
+    return VGG(settings, n_classes, image_shape)

@@ -1,0 +1,190 @@
+"""The measurement: class means -> SNP matrices -> Boolean matrices -> clusters -> statistics.
+
+N images, C labels, R positions, D nodes. The field of node n at output label j is
+h_j(x) = sum_r W[j,r,n] a[r,n](x); its mean over the images of true label i is S_n[i,j]. The field
+is linear in a, so S_n[i,j] = sum_r W[j,r,n] M[i,r,n] with M the class means: no field of an image
+is ever formed, and rank S_n <= R. Definitions after arXiv 2501.12880 and 2501.12900.
+
+NumPy arrays in, NumPy arrays out; tensors in, tensors out, on their device.
+"""
+
+import sys
+
+import numpy as np
+
+from nodal.errors import NodalError
+
+CHUNK_BYTES = 64 * 2**20
+
+
+def _is_tensor(array):
+    return "torch" in sys.modules and isinstance(array, sys.modules["torch"].Tensor)
+
+
+def _to_numpy(array):
+    return array.detach().cpu().numpy() if _is_tensor(array) else np.asarray(array)
+
+
+def _as_kind_of(array, like):
+    if not _is_tensor(like):
+        return array
+    return sys.modules["torch"].from_numpy(array).to(like.device)
+
+
+def class_means(activations, labels, n_classes):
+    """Mean activation per label: (N, R, D), (N,) -> (C, R, D) float32.
+
+    Raises NodalError naming the label that has no image.
+    """
+    sums, counts = class_sums(activations, labels, n_classes)
+    return means_from_sums(sums, counts)
+
+
+def class_sums(activations, labels, n_classes):
+    """Sums per label, (C, R, D), and counts, (C,): what a stream of batches adds up."""
+    flat = activations.reshape(len(labels), -1)
+    if _is_tensor(activations):
+        torch = sys.modules["torch"]
+        one_hot = torch.nn.functional.one_hot(labels, n_classes).T.to(torch.float32)
+        flat = flat.to(torch.float32)
+    else:
+        one_hot = (np.arange(n_classes)[:, None] == labels).astype(np.float32)
+        flat = flat.astype(np.float32, copy=False)
+    sums = (one_hot @ flat).reshape(n_classes, *activations.shape[1:])
+    return sums, one_hot.sum(1)
+
+
+def means_from_sums(sums, counts):
+    """(C, R, D), (C,) -> (C, R, D) float32. Raises NodalError naming a label without an image."""
+    if (counts == 0).any():
+        label = int(_to_numpy(counts == 0).argmax())
+        raise NodalError(f"label {label} has no image in this split; expected at least one")
+    means = sums / counts[:, None, None]
+    return means.float() if _is_tensor(means) else means.astype(np.float32)
+
+
+def snp_matrices(class_means, weights):
+    """(C, R, D), (C, R, D) -> (D, C, C): S_n[i,j] = sum_r W[j,r,n] M[i,r,n].
+
+    Rows are true labels, columns output labels.
+    """
+    if _is_tensor(class_means):
+        return class_means.permute(2, 0, 1).contiguous() @ weights.permute(2, 1, 0).contiguous()
+    means = np.ascontiguousarray(np.transpose(class_means, (2, 0, 1)))
+    return means @ np.ascontiguousarray(np.transpose(weights, (2, 1, 0)))
+
+
+def binarize(snp, threshold):
+    """(D, C, C) -> bool (D, C, C): S_n / max(S_n) > threshold; all False where max(S_n) <= 0."""
+    if not 0 <= threshold < 1:
+        raise NodalError(f"snp.threshold: {threshold}; expected 0 <= theta < 1")
+    largest = snp.amax((1, 2), keepdim=True) if _is_tensor(snp) else snp.max((1, 2), keepdims=True)
+    silent = largest <= 0
+    where = sys.modules["torch"].where if _is_tensor(snp) else np.where
+    scale = where(silent, largest * 0 + 1, largest)
+    return (snp / scale > threshold) & ~silent
+
+
+def clusters(boolean):
+    """bool (D, C, C) -> int (D, C): the cluster of each label, -1 where B[i,i] = 0.
+
+    Over the diagonal labels in ascending order: the first not yet placed starts a cluster, and
+    each later unplaced one joins if its pairs with every member are 1 in both directions.
+
+    One label is placed in every node at each step, so there are at most C steps, each over all
+    nodes of a chunk; memory is bounded by the chunk.
+    """
+    array = _to_numpy(boolean)
+    D, C = array.shape[:2]
+    chunk = max(1, CHUNK_BYTES // max(1, C * C))
+    parts = [_clusters(array[start : start + chunk]) for start in range(0, D, chunk)]
+    result = np.concatenate(parts) if parts else np.zeros((0, C), np.int64)
+    return _as_kind_of(result, boolean)
+
+
+def _clusters(boolean):
+    mutual = boolean & boolean.transpose(0, 2, 1)
+    unplaced = np.diagonal(boolean, axis1=1, axis2=2).copy()
+    result = np.full(unplaced.shape, -1)
+    candidates = np.zeros_like(unplaced)
+    current = np.full(len(boolean), -1)
+    nodes = np.flatnonzero(unplaced.any(1))
+    while len(nodes):
+        opening = nodes[~candidates[nodes].any(1)]
+        candidates[opening] = unplaced[opening]
+        current[opening] += 1
+        label = candidates[nodes].argmax(1)
+        result[nodes, label] = current[nodes]
+        unplaced[nodes, label] = False
+        candidates[nodes] &= mutual[nodes, label]
+        candidates[nodes, label] = False
+        nodes = nodes[unplaced[nodes].any(1)]
+    return result
+
+
+def node_statistics(boolean):
+    """bool (D, C, C) -> one row per node.
+
+    silent: no entry is 1. n_clusters, labels: their numbers. cluster_size: mean over the node's
+    clusters, NaN without one. signal: sum of squared cluster sizes. noise: ones outside clusters.
+    """
+    import pandas as pd
+
+    array = _to_numpy(boolean)
+    return pd.DataFrame(statistics_columns(array, clusters(array)))
+
+
+def statistics_columns(boolean, cluster_index):
+    """The columns of `node_statistics`, from the clusters already found; arrays of length D."""
+    labels = (cluster_index >= 0).sum(1)
+    n_clusters = cluster_index.max(1, initial=-1) + 1
+    same = (cluster_index[:, :, None] == cluster_index[:, None, :]) & (cluster_index >= 0)[:, None]
+    signal = same.sum((1, 2))
+    ones = boolean.sum((1, 2))
+    with np.errstate(invalid="ignore"):
+        size = np.where(n_clusters > 0, labels / np.maximum(n_clusters, 1), np.nan)
+    return {
+        "node": np.arange(len(boolean)),
+        "silent": ones == 0,
+        "n_clusters": n_clusters,
+        "labels": labels,
+        "cluster_size": size,
+        "signal": signal,
+        "noise": ones - signal,
+    }
+
+
+def tap_report(statistics):
+    """One row per node -> a tap's report; means are over the nodes with at least one cluster.
+
+    snr is that of the means: mean signal / mean noise. Each mean has its standard deviation.
+    """
+    n = len(statistics["node"])
+    some = np.asarray(statistics["n_clusters"]) > 0
+    report = {
+        "nodes": n,
+        "silent_share": float(np.mean(statistics["silent"])),
+        "no_cluster_share": float(1 - some.mean()),
+    }
+    names = {"n_clusters": "clusters", "labels": "labels", "cluster_size": "cluster_size",
+             "signal": "signal", "noise": "noise"}  # fmt: skip
+    for column, name in names.items():
+        values = np.asarray(statistics[column], dtype=float)[some]
+        report[name] = values.mean() if some.any() else np.nan
+        report[f"{name}_sd"] = values.std(ddof=1) if some.sum() > 1 else np.nan
+    report["snr"] = report["signal"] / report["noise"] if report["noise"] else np.nan
+    return report
+
+
+def null_reports(boolean, n_permutations, seed):
+    """The tap's report with the labels of the class means permuted, n_permutations times.
+
+    Permuting the true labels permutes the rows of every S_n, and of every B_n, alike.
+    """
+    random = np.random.default_rng(seed)
+    reports = []
+    for permutation in range(n_permutations):
+        permuted = boolean[:, random.permutation(boolean.shape[1])]
+        report = tap_report(statistics_columns(permuted, clusters(permuted)))
+        reports.append({"permutation": permutation, **report})
+    return reports

@@ -1,0 +1,158 @@
+"""Files: written whole or not at all, read with an error that names them."""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import uuid
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import h5py
+
+from nodal import __version__
+from nodal.errors import NodalError
+
+SOFTWARE = ("torch", "numpy", "h5py", "pandas")
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """Yield a temporary path beside `path`; rename it into place only if the block succeeds.
+
+    The temporary name carries host and process, so the same job may run twice at once on a shared
+    file system, and what a killed job left behind is swept by the next writer of the same file.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+    except OSError as error:
+        raise NodalError(f"{path}: cannot be written: {error.strerror or error}") from error
+    temporary = path.with_name(
+        f".{path.name}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+    )
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise NodalError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except RuntimeError as error:
+        reason = re.search(r"error message = '([^']+)'", str(error))
+        if reason is None:
+            raise
+        raise NodalError(f"{path}: cannot be written: {reason[1]}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sweep(path):
+    """Remove temporaries of `path` whose process, on this host, is no longer alive."""
+    host = socket.gethostname()
+    for stale in path.parent.glob(f".{path.name}.{host}-*-*.tmp"):
+        pid = int(stale.name.removesuffix(".tmp").split("-")[-2])
+        if not _alive(pid):
+            stale.unlink(missing_ok=True)
+
+
+def _alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def provenance(settings):
+    """Attributes that say which settings and which software made an artifact."""
+    versions = {"nodal": __version__}
+    for package in SOFTWARE:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return {"settings": json.dumps(settings, sort_keys=True), "software": json.dumps(versions)}
+
+
+@contextlib.contextmanager
+def write_hdf5(path, settings):
+    """Open a new HDF5 file that appears at `path` only when the block has ended well."""
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(provenance(settings))
+        for key in ("experiment", "seed", "dataset"):
+            if key in settings:
+                file.attrs[key] = settings[key]
+        yield file
+
+
+def put(group, name, array, **options):
+    """Store an array with a checksum, so that later damage on disk is found when it is read."""
+    scalar_or_empty = array.ndim == 0 or array.size == 0
+    options = {} if scalar_or_empty else {"fletcher32": True, **options}
+    return group.create_dataset(name, data=array, **options)
+
+
+@contextlib.contextmanager
+def read_hdf5(path):
+    """Open an HDF5 artifact for reading.
+
+    Raises NodalError naming the file if it is missing, cut short, damaged or lacks a part.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise NodalError(f"{path}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError, RuntimeError) as error:
+        reason = str(error).strip("'\"").split("\n")[0]
+        raise NodalError(
+            f"{path}: not a complete HDF5 artifact ({reason}); delete it and run again"
+        ) from error
+
+
+def write_csv(path, frame):
+    """Write a data frame as CSV, whole or not at all; floats to 7 significant digits."""
+    with atomic(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.7g")
+
+
+def read_csv(path):
+    """Read a CSV table; NodalError names the file if it is missing or malformed."""
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError as error:
+        raise NodalError(f"{path}: no such file") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise NodalError(f"{path}: not a CSV table ({error}); delete it and run again") from error
+
+
+def save_torch(path, content):
+    """torch.save, whole or not at all."""
+    import torch
+
+    with atomic(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_torch(path, device="cpu"):
+    """torch.load of tensors and plain values only (nothing is unpickled beyond them).
+
+    Raises NodalError naming the file if it is missing, truncated or holds anything else.
+    """
+    import pickle
+
+    import torch
+
+    if not Path(path).exists():
+        raise NodalError(f"{path}: no such file")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().split("\n")[0][:120]
+        raise NodalError(f"{path}: not a readable weights file ({reason})") from error

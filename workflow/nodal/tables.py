@@ -1,0 +1,62 @@
+"""What the stages measured, brought together: one row per tap, per head and label, per pruning."""
+
+import numpy as np
+import pandas as pd
+
+from nodal.snp import tap_report
+
+REPORTED = ("clusters", "labels", "cluster_size", "signal", "noise", "snr", "silent_share")
+
+
+def layer_rows(nodes, nulls, attributes, parts):
+    """One seed's and block's taps -> one row each.
+
+    nodes: data frame, a row per node with a column tap. nulls: a row per site and permutation.
+    attributes: {site: what its readout file says}. parts: {site: sub-block}. Columns of the null
+    end in `_null`: the mean over permutations, and for snr the ratio of the means.
+    """
+    rows = []
+    for tap, group in nodes.groupby("tap", sort=False):
+        site = tap.partition(".")[2]
+        null, readout = nulls[nulls.site == site], attributes[site]
+        row = {"site": site, "part": parts[site], "accuracy": readout["accuracy_test"]}
+        row |= {k: readout[k] for k in ("accuracy_train", "penalty", "gradient_norm")}
+        row |= tap_report(group)
+        row |= {f"{name}_null": null[name].mean() for name in REPORTED}
+        noise = null.noise.mean()
+        row["snr_null"] = null.signal.mean() / noise if noise else np.nan
+        rows.append(row)
+    return rows
+
+
+def corrected(p, n_tests):
+    """Bonferroni: p-values times the number of tests, at most 1."""
+    return np.minimum(1.0, p * n_tests)
+
+
+def head_table(frames):
+    """The blocks of all seeds -> one table, p-values corrected for the number of blocks.
+
+    frames: data frames with columns seed and block and those of heads/block{b}.csv.
+    """
+    table = pd.concat(frames, ignore_index=True)
+    n_blocks = table.groupby("seed").block.nunique()
+    for column in [c for c in table if c.startswith("p_")]:
+        table[f"{column}_corrected"] = corrected(table[column], table.seed.map(n_blocks))
+    return table
+
+
+def block_level(heads):
+    """The head table -> one row per seed and block (its block-level columns)."""
+    return heads.groupby(["seed", "block"], as_index=False).first()
+
+
+def free_dilution(pruning, margin):
+    """Largest dilution that costs at most `margin` points of accuracy after fine-tuning.
+
+    pruning: rows of scope `all`. Returns one row per seed and method; 0 where none qualifies.
+    """
+    whole = pruning[pruning.scope == "all"].copy()
+    good = whole.accuracy_tuned >= whole.accuracy_dense - margin / 100 - 1e-9
+    whole["free"] = whole.dilution.where(good, 0.0)
+    return whole.groupby(["seed", "method"], as_index=False).free.max()

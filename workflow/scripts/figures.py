@@ -1,0 +1,27 @@
+"""Draw every figure of an experiment. In: its tables and one block's SNP. Out: PNG and SVG."""
+
+from pathlib import Path
+
+from nodal import figures, storage
+from nodal.figures.fields import example_node
+from nodal.jobs import job
+
+with job(snakemake) as log:
+    files, params = dict(snakemake.input.items()), snakemake.params
+    tables = {
+        name: storage.read_csv(files[name])
+        for name in ("layers", "pruning", "heads")
+        if name in files
+    }
+    tables["histories"] = {
+        seed: storage.read_csv(path)
+        for path, seed in zip(snakemake.input.histories, params.seeds, strict=True)
+    }
+    with storage.read_hdf5(files["matrices"]) as file:
+        site = file[params.tap.partition(".")[2]]
+        tables["node"] = example_node(site["snp"][:], site["clusters"][:], params.threshold)
+    with storage.read_hdf5(files["dataset"]) as file:
+        tables["node"]["label_names"] = list(file.attrs["label_names"])
+    tables["node"]["title"] = f"{params.tap}, node {tables['node']['node']}"
+    figures.draw(params.names, tables, Path(snakemake.output[0]).parent)
+    log(f"drew {', '.join(params.names)}")

@@ -1,0 +1,24 @@
+"""One row per seed, block and site. In: SNP, null and readout files. Out: tables/layers.csv."""
+
+import pandas as pd
+from nodal import storage, tables
+from nodal.jobs import job
+
+with job(snakemake) as log:
+    params = snakemake.params
+    rows = []
+    for (seed, block), nodes, null, readout in zip(
+        params.places, snakemake.input.nodes, snakemake.input.null, snakemake.input.readouts,
+        strict=True,
+    ):  # fmt: skip
+        with storage.read_hdf5(readout) as file:
+            attributes = {site: dict(file[site].attrs) for site in params.parts}
+            n_labels = len(file[f"{params.headline[0]}/weights"])
+        taps = tables.layer_rows(
+            storage.read_csv(nodes), storage.read_csv(null), attributes, params.parts
+        )
+        rows += [{"seed": seed, "block": block, "n_labels": n_labels, **tap} for tap in taps]
+    table = pd.DataFrame(rows)
+    table.insert(4, "headline", table.site.isin(params.headline))
+    storage.write_csv(snakemake.output[0], table)
+    log(f"{len(table)} taps")

@@ -1,0 +1,15 @@
+"""Silence each head. In: the dataset and a model. Out: accuracy per block, head and label."""
+
+import pandas as pd
+import torch  # noqa: F401  before the job limits its cores
+from nodal import datasets, storage, sweep, training
+from nodal.jobs import job
+
+with job(snakemake) as log:
+    params = snakemake.params
+    dataset = datasets.load(snakemake.input.dataset)
+    task = training.Task.from_dataset(dataset, training.pick_device(params.device))
+    model, _ = training.load_model(snakemake.input.model, task.device)
+    rows = sweep.silence_heads(model, task, params.heads, params.blocks, params.precision)
+    storage.write_csv(snakemake.output[0], pd.DataFrame(rows))
+    log(f"silenced {params.heads} heads in {params.blocks} blocks")
