@@ -40,7 +40,7 @@ def check_block(path):
         assert {"experiment", "seed", "settings", "software"} <= set(file.attrs), path
         for site, group in file.items():
             if path.parent.name == "readout":
-                assert group.attrs["gradient_norm"] < 1e-3, (path, site)
+                assert group.attrs["distance"] <= 0.02, (path, site)
                 continue
             with h5py.File(path.parents[1] / "readout" / path.name) as readout:
                 means = readout[f"{site}/class_means/test"][:]

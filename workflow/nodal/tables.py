@@ -20,7 +20,7 @@ def layer_rows(nodes, nulls, attributes, parts):
         site = tap.partition(".")[2]
         null, readout = nulls[nulls.site == site], attributes[site]
         row = {"site": site, "part": parts[site], "accuracy": readout["accuracy_test"]}
-        row |= {k: readout[k] for k in ("accuracy_train", "penalty", "gradient_norm")}
+        row |= {k: readout[k] for k in ("accuracy_train", "penalty", "distance", "gradient_norm")}
         row |= tap_report(group)
         row |= {f"{name}_null": null[name].mean() for name in REPORTED}
         noise = null.noise.mean()

@@ -1,14 +1,9 @@
 """Train the readouts of a block. In: its activations. Out: weights, class means, accuracies."""
 
-import numpy as np
 import torch
 from nodal import readout, storage
 from nodal.jobs import job
 from nodal.training import pick_device
-
-
-def tensor(dataset, device):
-    return torch.from_numpy(dataset[:]).to(device)
 
 
 def store(group, result, activations):
@@ -24,6 +19,7 @@ def store(group, result, activations):
         {
             **{f"accuracy_{split}": value for split, value in result.accuracy.items()},
             "penalty": result.penalty,
+            "distance": result.distance,
             "gradient_norm": result.gradient_norm,
             "iterations": result.iterations,
             "objective": result.objective,
@@ -40,18 +36,20 @@ with job(snakemake) as log:
         storage.read_hdf5(snakemake.input.activations) as source,
         storage.write_hdf5(snakemake.output[0], attributes) as target,
     ):
-        labels = {s: tensor(source[f"labels/{s}"], device) for s in ("train", "test")}
+        labels = {
+            split: torch.from_numpy(source[f"labels/{split}"][:]).to(device)
+            for split in ("train", "test")
+        }
         for site in params.sites:
             result = readout.fit(
-                tensor(source[f"{site}/train"], device), labels["train"],
-                tensor(source[f"{site}/test"], device), labels["test"],
+                source[f"{site}/train"], labels["train"], source[f"{site}/test"], labels["test"],
                 int(labels["train"].max()) + 1, params.settings,
                 params.heads if site in params.head_sites else None,
             )  # fmt: skip
             store(target.create_group(site), result, source[site])
             log(
                 f"{site}: test accuracy {result.accuracy['test']:.4f}, penalty {result.penalty:g}, "
-                f"gradient {result.gradient_norm:.1e} of its start, {result.iterations} steps"
+                f"within {result.distance:.1%} of the optimum, {result.iterations} steps"
             )
-            if not np.isfinite(result.objective):
-                log(f"{site}: the readout did not converge")
+            if not result.distance <= params.settings["tolerance"]:
+                log(f"{site}: stopped early; raise readout.max_iterations")
