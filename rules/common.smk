@@ -48,9 +48,12 @@ def setting(*keys):
 
 
 def sites(wildcards):
-    """The sites that are read, in the order data meets them."""
+    """The sites that are read, in the order data meets them: of a block, or of all blocks."""
     wanted = experiment(wildcards)["activations"]["sites"]
-    return [site for site in model(wildcards).sites if wanted is None or site in wanted]
+    described = model(wildcards)
+    block = getattr(wildcards, "block", None)
+    known = described.sites if block is None else described.layout[int(block)]
+    return [site for site in known if wanted is None or site in wanted]
 
 
 def head_sites(wildcards):
@@ -61,6 +64,10 @@ def headline(wildcards):
     """The sites that stand for a sub-block, as far as they are read."""
     read = sites(wildcards)
     return [site for site in model(wildcards).outputs.values() if site in read] or read[-1:]
+
+
+def has_pruning(name):
+    return MODELS[name].edges and bool(EXPERIMENTS[name]["pruning"]["methods"])
 
 
 def has_heads(name):
@@ -138,6 +145,11 @@ def dataset_settings(wildcards):
     return {k: v for k, v in DATASETS[wildcards.dataset].items() if k not in ignored}
 
 
+def pretrained_file(wildcards):
+    """The weights a model of another library starts from, if any."""
+    return experiment(wildcards)["model"].get("pretrained") or []
+
+
 def checkpoint_file(wildcards):
     """The published weights that stand in for training: a local file, else a download."""
     address = experiment(wildcards)["train"]["checkpoint"]
@@ -158,20 +170,24 @@ def sweeps(wildcards):
 
 
 def claim_tables(wildcards):
-    names = ["layers", "pruning"] + ["heads"] * has_heads(wildcards.experiment)
-    return {name: f"results/{wildcards.experiment}/tables/{name}.csv" for name in names}
+    name = wildcards.experiment
+    return {table: f"results/{name}/tables/{table}.csv" for table in tables(name)}
+
+
+def tables(name):
+    """The tables of an experiment; what its model does not have is left out of the plan."""
+    return ["layers"] + ["pruning"] * has_pruning(name) + ["heads"] * has_heads(name)
 
 
 def figure_names(name):
-    return figures.names(has_heads(name))
+    return figures.names(tables(name))
 
 
 def results(names):
     """Every file that the experiments and the comparisons within them end in."""
     files = []
     for name in names:
-        tables = ["layers", "pruning", "claims"] + ["heads"] * has_heads(name)
-        files += [f"results/{name}/tables/{table}.csv" for table in tables]
+        files += [f"results/{name}/tables/{table}.csv" for table in [*tables(name), "claims"]]
         files += [
             f"results/{name}/figures/{figure}.{kind}"
             for figure in figure_names(name)

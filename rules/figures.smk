@@ -6,8 +6,7 @@ for name in EXPERIMENTS:
         input:
             unpack(
                 lambda wildcards, name=name: {
-                    table: f"results/{name}/tables/{table}.csv"
-                    for table in ["layers", "pruning"] + ["heads"] * has_heads(name)
+                    table: f"results/{name}/tables/{table}.csv" for table in tables(name)
                 }
             ),
             histories=expand(

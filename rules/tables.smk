@@ -17,7 +17,8 @@ rule layers_table:
         runtime=30,
     params:
         places=lambda wildcards: places(wildcards.experiment),
-        parts=lambda wildcards: {s: model(wildcards).parts[s] for s in sites(wildcards)},
+        sites=sites,
+        parts=lambda wildcards: model(wildcards).parts,
         headline=headline,
     script:
         "../workflow/scripts/layers_table.py"

@@ -3,6 +3,7 @@ if TRAINED:
     rule train:
         input:
             dataset=dataset_file,
+            pretrained=pretrained_file,
         output:
             model=f"{SEED}/model.pt",
             history=f"{SEED}/history.csv",

@@ -80,9 +80,10 @@ def test_silencing_all_heads_leaves_the_projections_bias(cct):
     torch.testing.assert_close(captured["block0.proj"], bias.expand(2, 16, 12))
 
 
-@pytest.mark.parametrize("name", ["cct_2", "vgg11"])
+@pytest.mark.parametrize("name", ["cct_2", "vgg11", "vgg16", "resnet18"])
 def test_edges_join_taps_of_their_sizes(name):
-    model = models.build({"name": name, "width": 16}, 7, (3, 16, 16)).eval()
+    config = {"name": name, "width": 16}
+    model = models.build(config, 7, (3, 16, 16)).eval()
     with torch.no_grad(), taps.capture(model) as captured:
         model(torch.randn(2, 3, 16, 16))
     size = {tap: tensor.shape[2] for tap, tensor in captured.items()}
@@ -90,3 +91,30 @@ def test_edges_join_taps_of_their_sizes(name):
         out = size[edge.target] if edge.target else 7
         assert tuple(edge.weight.shape[:2]) == (out, size[edge.source]), edge.name
     assert len({edge.name for edge in model.edges()}) == len(model.edges())
+    layout = models.describe(config).layout
+    assert [tap for tap in model.taps()] == [
+        f"block{b}.{site}" for b, block in enumerate(layout) for site in block
+    ]
+
+
+def test_every_convolution_of_a_cnn_but_the_first_can_be_pruned():
+    for name in ("vgg11", "vgg16", "resnet18"):
+        model = models.build({"name": name, "width": 8}, 7, (3, 16, 16))
+        kernels = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+        reached = {id(edge.module) for edge in model.edges()}
+        missing = [m for m in kernels if id(m) not in reached]
+        from_pixels = 1 if name.startswith("vgg") else 2  # a ResNet's stem, and what reads it
+        assert missing == kernels[:from_pixels], name
+
+
+def test_silencing_what_an_edge_reads_is_pruning_its_columns():
+    """Edges say truly what they join: filter 3 silenced, or its kernels to all readers zeroed."""
+    torch.manual_seed(0)
+    model = models.build({"name": "resnet18", "width": 8}, 7, (3, 16, 16)).eval()
+    images = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        with taps.silenced(model, "block1.inner1", [3]):
+            expected = model(images)
+        (edge,) = [e for e in model.edges() if e.source == "block1.inner1"]
+        edge.weight[:, 3] = 0
+        torch.testing.assert_close(model(images), expected)

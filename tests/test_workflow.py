@@ -70,10 +70,11 @@ def made(folder):
 
 def test_without_a_target_the_plan_is_the_paper(folder, snakemake):
     plan = planned(snakemake(folder, "--cores", "2", "-n").stdout)
-    assert plan["train"] == 6
+    assert plan["train"] == 9
     assert plan["dataset"] == 2
-    assert plan["readout"] == 3 * 7 + 3 * 7
-    assert plan["pruning"] == 2 * 3 * 5
+    assert plan["readout"] == 3 * 7 + 3 * 7 + 3 * 5
+    assert plan["pruning"] == 3 * 3 * 5
+    assert plan["comparison"] == 1
 
 
 def test_nothing_is_left_to_do_after_a_run(made, snakemake):

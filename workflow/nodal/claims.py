@@ -126,7 +126,7 @@ def _cooperation(blocks):
     return (_log(blocks.head_snr) - _log(blocks.node_snr)).mean()
 
 
-PART_NAMES = {"MHA": "attention", "FF": "feed-forward", "stage": "convolutional"}
+PART_NAMES = {"MHA": "attention", "FF": "feed-forward", "stage": "stage"}
 
 
 def _sharpening(number, part):

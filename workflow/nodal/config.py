@@ -29,10 +29,16 @@ def check(config, schema=None):
     errors = list(Draft202012Validator(schema).iter_errors(config))
     if errors:
         raise NodalError(_say(min(errors, key=lambda e: (-len(e.absolute_path), str(e.path)))))
+    with_heads = {name for name, e in config["experiments"].items() if "heads" in e}
     _fill(config, schema, schema)
     for name, experiment in config["experiments"].items():
         _apply_recipe(name, experiment, config, schema)
-        _check_experiment(name, experiment, config["datasets"])
+        description = _check_experiment(name, experiment, config["datasets"])
+        if name in with_heads and description.heads is None:
+            raise NodalError(
+                f"config: experiments.{name}.heads: {experiment['model']['name']} has no heads; "
+                "expected no such section"
+            )
     _check_names(config)
     for name, dataset in config["datasets"].items():
         if datasets.SOURCES[dataset["source"]].local and not dataset["path"]:
@@ -127,6 +133,7 @@ def _check_experiment(name, experiment, known_datasets):
             f"{train['epochs']} epochs; expected fewer"
         )
     _check_grid(where, experiment, known_datasets[dataset], description)
+    return description
 
 
 def _check_grid(where, experiment, dataset, description):

@@ -3,8 +3,8 @@
 minimise  mean_x CE(y(x), W a(x)) + penalty / 2 * sum (W * s)^2,  s the features' root mean squares
 
 The penalty weighs what a node contributes, not the unit it is measured in. The objective f is
-`penalty`-strongly convex in V = W * s, so its optimum V* is unique and |V - V*| <= |f'(V)| / penalty:
-the bound that says how far from it a readout stopped, and when to stop.
+`penalty`-strongly convex in V = W * s, so its optimum V* is unique, and the bound
+|V - V*| <= |f'(V)| / penalty says how far from it a readout stopped, and when to stop.
 """
 
 import math
@@ -123,7 +123,7 @@ class Problem:
 
 @dataclass
 class Minimum:
-    """weights: V (C, F). distance: bound on |V - V*| / |V|. gradient_norm: as a share of that at 0."""
+    """weights: V (C, F). distance, gradient_norm: see Readout."""
 
     weights: torch.Tensor
     distance: float
@@ -142,7 +142,8 @@ def minimise(problem, penalty, tolerance, max_iterations, start=None):
     at_zero = problem.objective(problem.zero(), penalty)[1].norm()
     distance, iterations = math.inf, 0
     while distance > tolerance and iterations < max_iterations:
-        for weights, gradient in _round(problem, penalty, weights):
+        steps = _round(problem, penalty, weights)
+        for weights, gradient in steps:
             iterations += CHECK
             distance = (gradient.norm() / (penalty * weights.norm())).item()
             if distance <= tolerance or iterations >= max_iterations:

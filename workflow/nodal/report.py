@@ -9,7 +9,7 @@ import yaml
 from nodal import claims
 from nodal.errors import NodalError
 from nodal.storage import read_csv
-from nodal.tables import free_dilution
+from nodal.tables import at_chance, free_dilution
 
 RESULTS = Path("results")
 
@@ -40,9 +40,13 @@ def experiment_lines(name):
     folder = RESULTS / name
     yield f"\n== {name}"
     yield from claims.lines(read_csv(folder / "tables" / "claims.csv"))
-    pruning = read_csv(folder / "tables" / "pruning.csv")
-    if pruning.accuracy_tuned.notna().any():
-        yield from dilution_lines(pruning)
+    taps = at_chance(read_csv(folder / "tables" / "layers.csv"))
+    if taps:
+        yield f"readouts no better than chance, whose SNP means nothing: {', '.join(taps)}"
+    if (folder / "tables" / "pruning.csv").exists():
+        pruning = read_csv(folder / "tables" / "pruning.csv")
+        if pruning.accuracy_tuned.notna().any():
+            yield from dilution_lines(pruning)
     yield f"figures: {folder / 'figures'}/"
     yield f"claims:  {folder / 'tables' / 'claims.csv'}"
 

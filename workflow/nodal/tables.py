@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.special import bdtrc
 
 from nodal.snp import tap_report
 
@@ -19,14 +20,28 @@ def layer_rows(nodes, nulls, attributes, parts):
     for tap, group in nodes.groupby("tap", sort=False):
         site = tap.partition(".")[2]
         null, readout = nulls[nulls.site == site], attributes[site]
-        row = {"site": site, "part": parts[site], "accuracy": readout["accuracy_test"]}
+        row = {"n_labels": readout["n_labels"], "site": site, "part": parts[site]}
+        row["accuracy"] = readout["accuracy_test"]
         row |= {k: readout[k] for k in ("accuracy_train", "penalty", "distance", "gradient_norm")}
+        row["p_chance"] = chance(readout["accuracy_test"], readout["n_test"], readout["n_labels"])
         row |= tap_report(group)
         row |= {f"{name}_null": null[name].mean() for name in REPORTED}
         noise = null.noise.mean()
         row["snr_null"] = null.signal.mean() / noise if noise else np.nan
         rows.append(row)
     return rows
+
+
+def chance(accuracy, n_images, n_labels):
+    """One-sided binomial p-value of an accuracy against guessing among equally frequent labels."""
+    hits = round(accuracy * n_images)
+    return float(bdtrc(hits - 1, n_images, 1 / n_labels)) if hits else 1.0
+
+
+def at_chance(layers, level=0.05):
+    """Taps whose readout separates no labels: their SNP matrices mean nothing."""
+    rows = layers[layers.p_chance > level]
+    return [f"block{row.block}.{row.site} (seed {row.seed})" for row in rows.itertuples()]
 
 
 def corrected(p, n_tests):

@@ -4,6 +4,7 @@ A model says where its taps are by `model.taps() -> {"block0.hidden": Tap, ...}`
 lead from one to another by `model.edges() -> [Edge, ...]`.
 """
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,19 +18,24 @@ class Tap:
     """One end of a module.
 
     module: the torch.nn.Module. end: "input" or "output". columns: the slice of the feature axis
-    that belongs to the tap (None: all). skip: leading tokens that are no image position.
+    that belongs to the tap (None: all). skip: leading tokens that are no image position; None:
+    those beyond the largest square.
     """
 
     module: torch.nn.Module
     end: str
     columns: slice | None = None
-    skip: int = 0
+    skip: int | None = 0
 
     def read(self, tensor):
-        """(batch, tokens, features) or (batch, D, height, width) -> (batch, tokens, D)."""
+        """(B, tokens, features), (B, D, height, width) or (B, D) -> (B, tokens, D)."""
         if tensor.ndim == 4:
             return tensor.flatten(2).transpose(1, 2)
-        tensor = tensor[:, self.skip :]
+        if tensor.ndim == 2:
+            return tensor[:, None]
+        n_tokens = tensor.shape[1]
+        skip = n_tokens - math.isqrt(n_tokens) ** 2 if self.skip is None else self.skip
+        tensor = tensor[:, skip:]
         return tensor if self.columns is None else tensor[..., self.columns]
 
 
@@ -77,6 +83,40 @@ class Edge:
     def block(self):
         """`block3`, or `classifier` for the weights that lead to the labels."""
         return self.target.partition(".")[0] if self.target else "classifier"
+
+
+def encoder_taps(name, block, attention, linear1, linear2, skip=0):
+    """The ten sites of an encoder, in the order data meets them.
+
+    attention has `qkv`, one Linear for all three, and `proj`; linear1 and linear2 are the
+    feed-forward part.
+    """
+    width = attention.proj.in_features
+    thirds = {site: slice(i * width, (i + 1) * width) for i, site in enumerate("qkv")}
+    return {
+        f"{name}.input": Tap(attention.qkv, "input", skip=skip),
+        **{f"{name}.{s}": Tap(attention.qkv, "output", part, skip) for s, part in thirds.items()},
+        f"{name}.heads": Tap(attention.proj, "input", skip=skip),
+        f"{name}.proj": Tap(attention.proj, "output", skip=skip),
+        f"{name}.mid": Tap(linear1, "input", skip=skip),
+        f"{name}.hidden": Tap(linear2, "input", skip=skip),
+        f"{name}.ff": Tap(linear2, "output", skip=skip),
+        f"{name}.out": Tap(block, "output", skip=skip),
+    }
+
+
+def encoder_edges(name, attention, linear1, linear2):
+    """The weight matrices between those sites."""
+    width = attention.proj.in_features
+    return [
+        *(
+            Edge(attention.qkv, f"{name}.input", f"{name}.{s}", slice(i * width, (i + 1) * width))
+            for i, s in enumerate("qkv")
+        ),
+        Edge(attention.proj, f"{name}.heads", f"{name}.proj"),
+        Edge(linear1, f"{name}.mid", f"{name}.hidden"),
+        Edge(linear2, f"{name}.hidden", f"{name}.ff"),
+    ]
 
 
 @contextmanager

@@ -229,9 +229,12 @@ def _resume(checkpoint, identity, model, optimizer, device):
 
 
 def initial_model(config, dataset, seed):
-    """The model of an experiment with its seed's initial weights."""
+    """The model of an experiment with its seed's initial weights, or the pretrained ones."""
     torch.manual_seed(epoch_seed(seed, "initial"))
-    return models.build(config, dataset.n_classes, dataset.image_shape)
+    model = models.build(config, dataset.n_classes, dataset.image_shape)
+    if config.get("pretrained"):
+        models.load_pretrained(model, config["pretrained"])
+    return model
 
 
 def save_model(path, model, config, dataset, accuracy, **settings):

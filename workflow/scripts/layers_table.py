@@ -12,13 +12,12 @@ with job(snakemake) as log:
         strict=True,
     ):  # fmt: skip
         with storage.read_hdf5(readout) as file:
-            attributes = {site: dict(file[site].attrs) for site in params.parts}
-            n_labels = len(file[f"{params.headline[0]}/weights"])
+            attributes = {site: dict(file[site].attrs) for site in params.sites if site in file}
         taps = tables.layer_rows(
             storage.read_csv(nodes), storage.read_csv(null), attributes, params.parts
         )
-        rows += [{"seed": seed, "block": block, "n_labels": n_labels, **tap} for tap in taps]
+        rows += [{"seed": seed, "block": block, **tap} for tap in taps]
     table = pd.DataFrame(rows)
-    table.insert(4, "headline", table.site.isin(params.headline))
+    table.insert(5, "headline", table.site.isin(params.headline))
     storage.write_csv(snakemake.output[0], table)
     log(f"{len(table)} taps")

@@ -2,16 +2,15 @@
 
 import pandas as pd
 import torch  # noqa: F401  before the job limits its cores
-from nodal import datasets, storage, training
+from nodal import datasets, models, storage, training
 from nodal.jobs import job
-from nodal.models import published
 
 with job(snakemake) as log:
     params = snakemake.params
     dataset = datasets.load(snakemake.input.dataset)
     task = training.Task.from_dataset(dataset, training.pick_device(params.device))
     model = training.initial_model(params.model, dataset, seed=0)
-    published.load_into(model, snakemake.input.weights)
+    models.load_pretrained(model, snakemake.input.weights)
     accuracy, loss = training.evaluate(model.to(task.device), task, params.train["precision"])
     log(f"test accuracy {accuracy:.4f}, cross-entropy {loss:.4f}")
     storage.write_csv(snakemake.output.history, pd.DataFrame(columns=training.HISTORY))

@@ -13,7 +13,7 @@ with job(snakemake) as log:
     measured = sweep.Measured({}, {}, {})
     for block, path in enumerate(snakemake.input.readouts):
         with storage.read_hdf5(path) as file:
-            for site in params.sites:
+            for site in (site for site in params.sites if site in file):
                 tap, group = f"block{block}.{site}", file[site]
                 measured.means[tap] = group[f"class_means/{params.settings['split']}"][:]
                 measured.weights[tap] = group["weights"][:]

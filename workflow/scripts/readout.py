@@ -18,6 +18,8 @@ def store(group, result, activations):
     group.attrs.update(
         {
             **{f"accuracy_{split}": value for split, value in result.accuracy.items()},
+            "n_test": len(activations["test"]),
+            "n_labels": len(result.weights),
             "penalty": result.penalty,
             "distance": result.distance,
             "gradient_norm": result.gradient_norm,

@@ -15,9 +15,10 @@ FIGURES = {
 }
 
 
-def names(with_heads):
-    """The figures of an experiment; those of heads only where the model has them."""
-    return [name for name, (_, tables) in FIGURES.items() if with_heads or "heads" not in tables]
+def names(tables):
+    """The figures that can be made where an experiment has these tables."""
+    made = {*tables, "node", "histories"}
+    return [name for name, (_, needed) in FIGURES.items() if made >= set(needed)]
 
 
 def draw(wanted, tables, folder):

@@ -16,7 +16,7 @@ from nodal.storage import atomic
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, GREY, BLACK = "#CC79A7", "#56B4E9", "#7F7F7F", "#000000"
 PARTS = {"MHA": (BLUE, "o", "attention (MHA)"), "FF": (VERMILION, "s", "feed-forward (FF)"),
-         "stage": (GREEN, "^", "convolutional stage")}  # fmt: skip
+         "stage": (GREEN, "^", "stage of a CNN")}  # fmt: skip
 METHODS = {
     "andc": (VERMILION, "o", "ANDC"),
     "magnitude": (BLUE, "s", "magnitude"),

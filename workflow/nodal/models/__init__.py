@@ -2,7 +2,8 @@
 
 Importing this module does not import torch, so that a workflow is planned quickly. A family is a
 module of this package with one function, `build(settings, n_classes, image_shape)`, and one entry
-below that says which settings it takes and where it can be read.
+below that says which settings it takes and where it can be read. Models of timm and torchvision
+come by their own names, see nodal.models.external.
 """
 
 import re
@@ -17,36 +18,52 @@ PARTS = {  # site of an encoder, in the order data meets it -> the sub-block it 
     **dict.fromkeys(("mid", "hidden", "ff", "out"), "FF"),
 }
 HEAD_SITES = ("q", "k", "v", "heads")
+SMALL_IMAGE = 64  # pixels; up to here a ResNet starts without halving the image twice
 
 
 @dataclass(frozen=True)
 class Family:
     """Models that share one file.
 
-    settings: every key the family takes, with its default. blocks: their number, from settings.
-    side: of the finest tap's token grid, from settings and the image's side in pixels.
-    parts: site -> sub-block. outputs: sub-block -> the site that stands for it in the figures.
+    settings: every key the family takes, with its default. layout: settings -> for each block its
+    {site: sub-block}, in the order data meets them. side: of the finest tap's token grid, from
+    settings and the image's side in pixels. outputs: sub-block -> the site that stands for it in
+    the figures. head_sites: those whose nodes belong to heads.
     """
 
     settings: dict
-    blocks: Callable
+    layout: Callable
     side: Callable
-    parts: dict
     outputs: dict
     head_sites: tuple = ()
 
 
 @dataclass(frozen=True)
 class Description:
-    """A model as a plan sees it, before it is built. `heads` is None where there are none."""
+    """A model as a plan sees it, before it is built.
+
+    layout: for each block its {site: sub-block}. heads: None where there are none. edges: whether
+    the weights between its taps are known, so that they can be pruned. side: see Family; None
+    where only the built model could tell.
+    """
 
     family: str
     settings: dict
-    blocks: int
+    layout: tuple
     heads: int | None
-    parts: dict
     outputs: dict
-    head_sites: tuple
+    head_sites: tuple = ()
+    edges: bool = True
+    side: Callable | None = None
+
+    @property
+    def blocks(self):
+        return len(self.layout)
+
+    @property
+    def parts(self):
+        """{site: sub-block} of all blocks."""
+        return {site: part for block in self.layout for site, part in block.items()}
 
     @property
     def sites(self):
@@ -62,6 +79,17 @@ def _token_side(kernel, conv_layers, size):
     return size
 
 
+def _stage_sites(n_convolutions):
+    """Sites of a VGG stage: each inner convolution, and the stage's end."""
+    return dict.fromkeys([*(f"conv{i}" for i in range(1, n_convolutions)), "out"], "stage")
+
+
+def _unit_sites(n_units):
+    """Sites of a ResNet stage: inside each residual unit and after it; the last is the stage's."""
+    names = [name for i in range(n_units) for name in (f"inner{i}", f"unit{i}")]
+    return dict.fromkeys([*names[:-1], "out"], "stage")
+
+
 FAMILIES = {
     "cct": Family(
         settings={
@@ -69,17 +97,21 @@ FAMILIES = {
             **{"kernel": 3, "conv_layers": 1, "positions": "learnable"},
             **{"dropout": 0.0, "attention_dropout": 0.1, "stochastic_depth": 0.1},
         },
-        blocks=lambda settings: settings["depth"],
+        layout=lambda settings: (PARTS,) * settings["depth"],
         side=lambda settings, size: _token_side(settings["kernel"], settings["conv_layers"], size),
-        parts=PARTS,
         outputs={"MHA": "proj", "FF": "ff"},
         head_sites=HEAD_SITES,
     ),
     "vgg": Family(
         settings={"stages": (1, 1, 2, 2, 2), "width": 64, "dropout": 0.0},
-        blocks=lambda settings: len(settings["stages"]),
+        layout=lambda settings: tuple(map(_stage_sites, settings["stages"])),
         side=lambda settings, size: max(1, size // 2),
-        parts={"out": "stage"},
+        outputs={"stage": "out"},
+    ),
+    "resnet": Family(
+        settings={"units": (2, 2, 2, 2), "width": 64},
+        layout=lambda settings: tuple(map(_unit_sites, settings["units"])),
+        side=lambda settings, size: size if size <= SMALL_IMAGE else -(-size // 4),
         outputs={"stage": "out"},
     ),
 }
@@ -93,6 +125,7 @@ VARIANTS = {  # name -> family and the settings that differ from the family's
     "cct_14": ("cct", {"width": 384, "depth": 14, "heads": 6, "mlp_ratio": 3}),
     "vgg11": ("vgg", {"stages": (1, 1, 2, 2, 2)}),
     "vgg16": ("vgg", {"stages": (2, 2, 3, 3, 3)}),
+    "resnet18": ("resnet", {}),
 }
 
 
@@ -102,12 +135,16 @@ def describe(config):
     config: {"name": "cct_7/3x1", ...settings that override the variant's}. Raises NodalError for
     an unknown name, a setting the family does not have, and heads that do not divide the width.
     """
+    if config.get("source", "nodal") != "nodal":
+        from nodal.models import external
+
+        return external.describe(config)
     name, suffix = _split_tokenizer(config["name"])
     if name not in VARIANTS:
         raise NodalError(f"model.name: no model {name!r}; {closest(name, VARIANTS)}")
     family_name, variant = VARIANTS[name]
     family = FAMILIES[family_name]
-    given = {key: value for key, value in config.items() if key != "name"}
+    given = {key: value for key, value in config.items() if key not in ("name", "source")}
     for key in [*suffix, *given]:
         if key not in family.settings:
             raise NodalError(
@@ -123,17 +160,17 @@ def describe(config):
     return Description(
         family=family_name,
         settings=settings,
-        blocks=family.blocks(settings),
+        layout=family.layout(settings),
         heads=heads,
-        parts=family.parts,
         outputs=family.outputs,
         head_sites=family.head_sites,
+        side=family.side,
     )
 
 
 def token_side(description, image_size):
-    """Side of the finest grid of tokens among a model's taps, for square images."""
-    return FAMILIES[description.family].side(description.settings, image_size)
+    """Side of the finest grid of tokens among a model's taps, for square images; None: unknown."""
+    return description.side and description.side(description.settings, image_size)
 
 
 def _split_tokenizer(name):
@@ -164,6 +201,13 @@ def load_published_cct(path):
     from nodal.models import published
 
     return published.load(path)
+
+
+def load_pretrained(model, path):
+    """Weights of a file -> a model built to hold them; NodalError names file and key."""
+    from nodal.models import published
+
+    load_state(getattr(model, "network", model), published.read_state(path), path)
 
 
 def load_state(model, state, path):

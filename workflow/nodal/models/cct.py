@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nodal.errors import NodalError
-from nodal.taps import Edge, Tap
+from nodal.taps import Edge, encoder_edges, encoder_taps
 
 
 class Tokenizer(nn.Module):
@@ -162,34 +162,14 @@ class CCT(nn.Module):
         """{tap: where it is read}, in the order data meets them; see nodal.taps."""
         taps = {}
         for b, block in enumerate(self.classifier.blocks):
-            attention, width = block.self_attn, block.self_attn.proj.in_features
-            sites = {"input": Tap(attention.qkv, "input")}
-            for i, site in enumerate("qkv"):
-                columns = slice(i * width, (i + 1) * width)
-                sites[site] = Tap(attention.qkv, "output", columns)
-            sites |= {
-                "heads": Tap(attention.proj, "input"),
-                "proj": Tap(attention.proj, "output"),
-                "mid": Tap(block.linear1, "input"),
-                "hidden": Tap(block.linear2, "input"),
-                "ff": Tap(block.linear2, "output"),
-                "out": Tap(block, "output"),
-            }
-            taps |= {f"block{b}.{site}": tap for site, tap in sites.items()}
+            taps |= encoder_taps(f"block{b}", block, block.self_attn, block.linear1, block.linear2)
         return taps
 
     def edges(self):
         """The weight matrices between two taps, and the classifier's; see nodal.taps."""
         edges = []
         for b, block in enumerate(self.classifier.blocks):
-            name, attention = f"block{b}", block.self_attn
-            width = attention.proj.in_features
-            for i, site in enumerate("qkv"):
-                rows = slice(i * width, (i + 1) * width)
-                edges.append(Edge(attention.qkv, f"{name}.input", f"{name}.{site}", rows))
-            edges.append(Edge(attention.proj, f"{name}.heads", f"{name}.proj"))
-            edges.append(Edge(block.linear1, f"{name}.mid", f"{name}.hidden"))
-            edges.append(Edge(block.linear2, f"{name}.hidden", f"{name}.ff"))
+            edges += encoder_edges(f"block{b}", block.self_attn, block.linear1, block.linear2)
         last = len(self.classifier.blocks) - 1
         edges.append(Edge(self.classifier.fc, f"block{last}.out", None))
         return edges

@@ -20,18 +20,13 @@ def load(path):
     return model.eval()
 
 
-def load_into(model, path):
-    """Published weights -> a model that was built by its settings."""
-    load_state(model, read_state(path), path)
-
-
 def read_state(path):
     """The state dict of a file, which may hold it under the key `state_dict`."""
     state = load_torch(path)
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
-        raise NodalError(f"{path}: expected a state dict of tensors in the published CCT's format")
+        raise NodalError(f"{path}: expected a state dict of tensors")
     return state
 
 

@@ -47,21 +47,19 @@ class VGG(nn.Module):
         return self.fc(self.dropout(x.mean((2, 3))))
 
     def taps(self):
-        """{tap: where it is read}: the end of every stage."""
-        return {f"block{b}.out": Tap(stage, "output") for b, stage in enumerate(self.stages)}
+        """{tap: where it is read}: after every convolution's ReLU, at the end of every stage."""
+        taps = {}
+        for b, stage in enumerate(self.stages):
+            for i in range(1, len(stage) // 3):
+                taps[f"block{b}.conv{i}"] = Tap(stage[3 * i - 1], "output")
+            taps[f"block{b}.out"] = Tap(stage, "output")
+        return taps
 
     def edges(self):
-        """The kernels that lead from one stage's filters to the next's, and the classifier.
-
-        A stage of one convolution has both its ends read; inner convolutions have not.
-        """
-        edges = [
-            Edge(stage[0], f"block{b - 1}.out", f"block{b}.out")
-            for b, stage in enumerate(self.stages)
-            if b > 0 and len(stage) == 3
-        ]
-        last = len(self.stages) - 1
-        return [*edges, Edge(self.fc, f"block{last}.out", None)]
+        """The kernels that lead from one tap's filters to the next's, and the classifier."""
+        names, convolutions = list(self.taps()), [c for s in self.stages for c in list(s)[::3]]
+        pairs = zip(convolutions[1:], names, names[1:], strict=False)
+        return [*(Edge(*pair) for pair in pairs), Edge(self.fc, names[-1], None)]
 
 
 def build(settings, n_classes, image_shape):
