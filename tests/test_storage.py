@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from nodal import storage
 from nodal.errors import NodalError
 
@@ -124,3 +125,27 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path):
     )
     assert done.stdout == f"{path}: cannot be written: File too large\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_damaged_weights_are_named(tmp_path, damage):
+    weights = torch.arange(4096, dtype=torch.float32)
+    storage.save_torch(tmp_path / "a.pt", {"w": weights})
+    storage.save_torch(tmp_path / "b.pt", {"w": weights})
+    content = bytearray((tmp_path / "a.pt").read_bytes())
+    assert content == (tmp_path / "b.pt").read_bytes()
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    else:
+        content[content.find(weights[100:140].numpy().tobytes())] ^= 0xFF
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(NodalError, match=r"a\.pt: not a readable weights file") as caught:
+        storage.load_torch(tmp_path / "a.pt")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,2\n3", "", "a,b\n1,2,3\n4,5,6,7\n"])
+def test_a_table_cut_short_is_named(tmp_path, content):
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(NodalError, match=r"a\.csv: not a CSV table"):
+        storage.read_csv(tmp_path / "a.csv")

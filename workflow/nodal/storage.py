@@ -1,6 +1,7 @@
 """Files: written whole or not at all, read with an error that names them."""
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -121,11 +122,14 @@ def write_csv(path, frame):
 
 
 def read_csv(path):
-    """Read a CSV table; NodalError names the file if it is missing or malformed."""
+    """Read a CSV table; NodalError names the file if it is missing, malformed or cut short."""
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        text = Path(path).read_text()
+        if not text.endswith("\n"):
+            raise pd.errors.ParserError("it ends within a line")
+        return pd.read_csv(io.StringIO(text))
     except FileNotFoundError as error:
         raise NodalError(f"{path}: no such file") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -133,26 +137,37 @@ def read_csv(path):
 
 
 def save_torch(path, content):
-    """torch.save, whole or not at all."""
+    """torch.save, whole or not at all; the same content makes the same bytes."""
     import torch
 
-    with atomic(path) as temporary:
-        torch.save(content, temporary)
+    # Given a name, torch would write it, the temporary one, into the file.
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        torch.save(content, file)
 
 
 def load_torch(path, device="cpu"):
     """torch.load of tensors and plain values only (nothing is unpickled beyond them).
 
-    Raises NodalError naming the file if it is missing, truncated or holds anything else.
+    Raises NodalError naming the file if it is missing, truncated, damaged (by the checksums that
+    torch writes but does not check) or holds anything else.
     """
     import pickle
+    import zipfile
 
     import torch
 
     if not Path(path).exists():
         raise NodalError(f"{path}: no such file")
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+            if damaged:
+                raise ValueError(f"{damaged} does not have its checksum")
         return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except (
+        RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:  # fmt: skip
         reason = str(error).strip().split("\n")[0][:120]
         raise NodalError(f"{path}: not a readable weights file ({reason})") from error

@@ -16,7 +16,7 @@ from nodal import models, storage
 from nodal.augment import augment
 from nodal.errors import NodalError
 
-HISTORY = ("epoch", "learning_rate", "train_loss", "test_accuracy", "test_loss", "seconds")
+HISTORY = ("epoch", "learning_rate", "train_loss", "test_accuracy", "test_loss")
 
 
 @dataclass
@@ -176,18 +176,27 @@ def _mean_loss(losses, epoch):
     return losses.mean().item()
 
 
-def fit(model, task, settings, seed, checkpoint=None, on_epoch=lambda row: None, identity=""):
+def _ignore(_):
+    pass
+
+
+def fit(
+    model, task, settings, seed, checkpoint=None, on_epoch=_ignore, on_resume=_ignore, identity=""
+):
     """Train in place by the train section's recipe; returns the history, one dict per epoch.
 
     checkpoint: a path where the state of the run is kept after each epoch; if a run of the same
     settings, seed and `identity` (what else it depends on: the model's settings, the dataset) left
-    one there, training goes on from it and ends bit-identically on the same CPU.
+    one there, training goes on from it and ends bit-identically on the same CPU. on_epoch is called
+    with each new row of the history, on_resume with the number of epochs found done.
     """
     optimizer = torch.optim.AdamW(
         parameter_groups(model, settings["weight_decay"]), lr=settings["learning_rate"], fused=True
     )
     identity = json.dumps([settings, seed, identity], sort_keys=True)
     history = _resume(checkpoint, identity, model, optimizer, task.device)
+    if history:
+        on_resume(len(history))
     forward = torch.compile(model) if settings["compile"] else model
     steps = math.ceil(len(task.train_labels) / settings["batch_size"])
     bar = tqdm(
@@ -205,9 +214,8 @@ def fit(model, task, settings, seed, checkpoint=None, on_epoch=lambda row: None,
                 row["test_accuracy"], row["test_loss"] = evaluate(
                     model, task, settings["precision"]
                 )
-            row["seconds"] = time.perf_counter() - started
             history.append(row)
-            on_epoch(row)
+            on_epoch({**row, "seconds": time.perf_counter() - started})
             if checkpoint:
                 content = {"identity": identity, "history": history, "model": model.state_dict(),
                            "optimizer": optimizer.state_dict()}  # fmt: skip

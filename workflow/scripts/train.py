@@ -14,7 +14,9 @@ with job(snakemake) as log:
     model = training.initial_model(params.model, dataset, seed).to(task.device)
     log(f"{sum(p.numel() for p in model.parameters()):,} parameters on {task.device}")
     history = training.fit(
-        model, task, params.train, seed, params.checkpoint, lambda row: log(f"{row}"),
+        model, task, params.train, seed, params.checkpoint,
+        on_epoch=lambda row: log(", ".join(f"{key} {value:.4g}" for key, value in row.items())),
+        on_resume=lambda done: log(f"goes on after epoch {done}, from {params.checkpoint}"),
         identity=[params.model, params.dataset],
     )  # fmt: skip
     accuracy, loss = training.evaluate(model, task, params.train["precision"])
