@@ -29,6 +29,10 @@ localrules:
     comparison,
 
 
+onstart:
+    lock.sign()
+
+
 rule all:
     default_target: True
     input:

@@ -3,13 +3,15 @@ from types import SimpleNamespace
 from snakemake.exceptions import WorkflowError
 
 from nodal import config as nodal_config
-from nodal import datasets, download, figures, models
+from nodal import datasets, download, figures, lock, models
 from nodal.errors import NodalError
 
 try:
     CONFIG = nodal_config.check(config)
 except NodalError as error:
     raise WorkflowError(str(error)) from None
+
+lock.release_if_abandoned()
 
 EXPERIMENTS = CONFIG["experiments"]
 DATASETS = CONFIG["datasets"]

@@ -87,3 +87,26 @@ rule claims:
         runtime=30,
     script:
         "../workflow/scripts/claims.py"
+
+
+rule sensitivity:
+    input:
+        per_block("readout/block{block}.h5"),
+    output:
+        "results/{experiment}/tables/sensitivity.csv",
+    log:
+        "results/logs/sensitivity/{experiment}.log",
+    benchmark:
+        "results/benchmarks/sensitivity/{experiment}.tsv"
+    conda:
+        "../envs/nodal.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory,
+        runtime=60,
+    params:
+        places=lambda wildcards: places(wildcards.experiment),
+        headline=headline,
+        settings=setting("snp"),
+    script:
+        "../workflow/scripts/sensitivity.py"

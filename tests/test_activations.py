@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from nodal import activations, models, snp, taps, training
+from nodal import activations, datasets, models, snp, taps, training
 from nodal.errors import NodalError
 
 
@@ -39,6 +39,17 @@ def dumped(digits, tmp_path):
     settings = {"grid": 2, "sites": ["hidden", "heads"], "batch_size": 100}
     activations.dump(model, task, settings, "fp32", paths, {"seed": 0})
     return model, task, paths
+
+
+def test_a_streamed_dump_is_the_same_to_the_byte(digits, dumped, tmp_path):
+    model, _, paths = dumped
+    other = {block: tmp_path / "streamed" / path.name for block, path in paths.items()}
+    settings = {"grid": 2, "sites": ["hidden", "heads"], "batch_size": 100}
+    with datasets.opened(digits[0]) as dataset:
+        task = training.Task.streamed(dataset)
+        activations.dump(model, task, settings, "fp32", other, {"seed": 0})
+    for block, path in paths.items():
+        assert path.read_bytes() == other[block].read_bytes()
 
 
 def test_dump_holds_what_the_model_computes(dumped):

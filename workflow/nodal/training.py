@@ -19,6 +19,21 @@ from nodal.errors import NodalError
 HISTORY = ("epoch", "learning_rate", "train_loss", "test_accuracy", "test_loss")
 
 
+def _images(array, device):
+    """(n, H, W, channels) uint8 -> tensor (n, channels, H, W) on the device."""
+    return torch.from_numpy(array[:]).permute(0, 3, 1, 2).contiguous().to(device)
+
+
+class Stream:
+    """Images that are read and brought to the device a slice at a time."""
+
+    def __init__(self, images, device):
+        self.images, self.device = images, device
+
+    def __getitem__(self, rows):
+        return _images(self.images[rows], self.device)
+
+
 @dataclass
 class Task:
     """A dataset on a device. Images: uint8 (N, channels, H, W); mean, std: (1, channels, 1, 1)."""
@@ -33,16 +48,23 @@ class Task:
 
     @classmethod
     def from_dataset(cls, dataset, device="cpu"):
-        def images(split):
-            return torch.from_numpy(split.images).permute(0, 3, 1, 2).contiguous().to(device)
+        """All images on the device, as training wants them."""
+        return cls._of(dataset, device, lambda images: _images(images, device))
 
+    @classmethod
+    def streamed(cls, dataset, device="cpu"):
+        """Images stay where they are, on disk say, until a slice of them is taken."""
+        return cls._of(dataset, device, lambda images: Stream(images, device))
+
+    @classmethod
+    def _of(cls, dataset, device, take):
         def per_channel(values):
             return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
 
         return cls(
-            images(dataset.train),
+            take(dataset.train.images),
             torch.from_numpy(dataset.train.labels).to(device),
-            images(dataset.test),
+            take(dataset.test.images),
             torch.from_numpy(dataset.test.labels).to(device),
             per_channel(dataset.mean),
             per_channel(dataset.std),
@@ -51,7 +73,7 @@ class Task:
 
     @property
     def device(self):
-        return self.train_images.device
+        return self.train_labels.device
 
     def sample(self, share, seed):
         """The same task with a random share of the training images."""

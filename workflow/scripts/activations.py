@@ -6,13 +6,13 @@ from nodal.jobs import job
 
 with job(snakemake) as log:
     params = snakemake.params
-    dataset = datasets.load(snakemake.input.dataset)
-    task = training.Task.from_dataset(dataset, training.pick_device(params.device))
-    model, _ = training.load_model(snakemake.input.model, task.device)
+    device = training.pick_device(params.device)
+    model, _ = training.load_model(snakemake.input.model, device)
     attributes = {"experiment": params.experiment, "seed": int(snakemake.wildcards.seed)}
-    activations.dump(
-        model, task, params.settings, params.precision,
-        {f"block{b}": path for b, path in enumerate(snakemake.output)},
-        {**attributes, **params.settings},
-    )  # fmt: skip
+    with datasets.opened(snakemake.input.dataset) as dataset:
+        activations.dump(
+            model, training.Task.streamed(dataset, device), params.settings, params.precision,
+            {f"block{b}": path for b, path in enumerate(snakemake.output)},
+            {**attributes, **params.settings},
+        )  # fmt: skip
     log(f"wrote {len(snakemake.output)} blocks")

@@ -5,7 +5,8 @@ function, `open_source(settings, files) -> Images`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 
 import numpy as np
@@ -136,7 +137,7 @@ def _moments(histogram):
 
 @dataclass
 class Split:
-    """A split in memory. images: (N, H, W, channels) uint8; labels: (N,) int64."""
+    """images: (N, H, W, channels) uint8, an array or an HDF5 dataset; labels: (N,) int64."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -144,7 +145,7 @@ class Split:
 
 @dataclass
 class Dataset:
-    """A prepared dataset in memory, as training and the dump use it."""
+    """A prepared dataset, as training and the dump use it."""
 
     train: Split
     test: Split
@@ -164,8 +165,19 @@ class Dataset:
 
 
 def load(path):
-    """results/data/{dataset}.h5 -> Dataset. Raises NodalError naming a damaged file."""
+    """results/data/{dataset}.h5 -> Dataset in memory. Raises NodalError naming a damaged file."""
+    with opened(path) as dataset:
+        return replace(
+            dataset,
+            train=Split(dataset.train.images[:], dataset.train.labels),
+            test=Split(dataset.test.images[:], dataset.test.labels),
+        )
+
+
+@contextmanager
+def opened(path):
+    """Yield the Dataset with its images on disk: a slice is read when it is taken."""
     with storage.read_hdf5(path) as file:
-        splits = {s: Split(file[s]["images"][:], file[s]["labels"][:]) for s in SPLITS}
+        splits = {s: Split(file[s]["images"], file[s]["labels"][:]) for s in SPLITS}
         names = [str(name) for name in file.attrs["label_names"]]
-        return Dataset(**splits, label_names=names, mean=file.attrs["mean"], std=file.attrs["std"])
+        yield Dataset(**splits, label_names=names, mean=file.attrs["mean"], std=file.attrs["std"])
