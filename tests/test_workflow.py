@@ -129,7 +129,7 @@ def test_a_wrong_config_stops_with_one_message(folder, snakemake, changes, messa
     assert refused.returncode != 0
     assert message in refused.stdout
     assert "Traceback" not in refused.stdout
-    assert len(refused.stdout.strip().splitlines()) <= 4, refused.stdout
+    assert len(refused.stdout.strip().splitlines()) <= 5, refused.stdout
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing label"])

@@ -116,13 +116,19 @@ def dump(model, task, settings, precision, paths, attributes):
                     group, split, len(labels), task.n_classes, settings["batch_size"]
                 )
             observe = squares.add if split == "train" else (lambda tap, tokens: None)
-            _stream_split(model, task, (images, labels), settings, precision, streams, observe)
+            for _ in _stream_split(
+                model, task, (images, labels), settings, precision, streams, observe
+            ):
+                for file in files.values():
+                    file.check()
             for file in files.values():
                 storage.put(file, f"labels/{split}", labels.cpu().numpy())
         squares.store(files)
 
 
 def _stream_split(model, task, data, settings, precision, streams, observe):
+    """Yield after each batch."""
+
     def reduce(tap, tokens):
         observe(tap, tokens)
         return pool(tokens.float(), settings["grid"]).half()
@@ -136,5 +142,6 @@ def _stream_split(model, task, data, settings, precision, streams, observe):
                 model(task.normalise(images[batch]))
             for tap, stream in streams.items():
                 stream.add(start, captured.pop(tap), labels[batch])
+            yield start
     for stream in streams.values():
         stream.close()

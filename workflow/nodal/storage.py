@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import re
 import socket
 import uuid
 from importlib.metadata import PackageNotFoundError, version
@@ -41,11 +40,6 @@ def atomic(path):
         os.replace(temporary, path)
     except OSError as error:
         raise NodalError(f"{path}: cannot be written: {error.strerror or error}") from error
-    except RuntimeError as error:
-        reason = re.search(r"error message = '([^']+)'", str(error))
-        if reason is None:
-            raise
-        raise NodalError(f"{path}: cannot be written: {reason[1]}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -78,15 +72,56 @@ def provenance(settings):
     return {"settings": json.dumps(settings, sort_keys=True), "software": json.dumps(versions)}
 
 
+class _Disk(io.FileIO):
+    """A file that remembers its first error in place of raising it.
+
+    The HDF5 library cannot close a file whose last blocks could not be written: it floods the
+    terminal and crashes at exit. So it is told that all is well, and the error is raised after it.
+    """
+
+    error = None
+
+    def write(self, data):
+        data = memoryview(data).cast("B")
+        written = 0
+        while self.error is None and written < len(data):
+            try:
+                written += super().write(data[written:])
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+
+class Artifact(h5py.File):
+    """An HDF5 file that is being written."""
+
+    def __init__(self, disk):
+        self._disk = disk
+        super().__init__(disk, "w")
+
+    def check(self):
+        """Raise now what went wrong with the disk so far; for loops that would go on for hours."""
+        if self._disk.error:
+            raise self._disk.error
+
+
 @contextlib.contextmanager
 def write_hdf5(path, settings):
-    """Open a new HDF5 file that appears at `path` only when the block has ended well."""
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update(provenance(settings))
-        for key in ("experiment", "seed", "dataset"):
-            if key in settings:
-                file.attrs[key] = settings[key]
-        yield file
+    """Open a new HDF5 file that appears at `path` only when the block has ended well.
+
+    Raises NodalError naming the file if it cannot be written, a full disk for instance.
+    """
+    with atomic(path) as temporary, _Disk(temporary, "w+") as disk:
+        try:
+            with Artifact(disk) as file:
+                file.attrs.update(provenance(settings))
+                for key in ("experiment", "seed", "dataset"):
+                    if key in settings:
+                        file.attrs[key] = settings[key]
+                yield file
+        finally:
+            if disk.error:
+                raise disk.error
 
 
 def put(group, name, array, **options):

@@ -88,7 +88,7 @@ def prepare(path, name, settings, files):
     with storage.write_hdf5(path, {"dataset": name, **settings}) as file:
         file.attrs["label_names"] = [str(label) for label in images.label_names]
         for split in SPLITS:
-            labels, histogram = _stream(file.create_group(split), images.splits[split])
+            labels, histogram = _stream(file, split, images.splits[split])
             _require_all_labels(labels, images.label_names, name, split)
             if split == "train":
                 mean, std = _moments(histogram)
@@ -97,8 +97,9 @@ def prepare(path, name, settings, files):
         file.attrs["n_classes"] = n_classes
 
 
-def _stream(group, batches):
-    """Append batches to `group`; return all labels and the pixel histogram (channels, 256)."""
+def _stream(file, split, batches):
+    """Append batches to a split; return all labels and the pixel histogram (channels, 256)."""
+    group = file.create_group(split)
     labels, histogram, stored = [], 0, None
     for images, batch_labels in batches:
         if stored is None:
@@ -111,6 +112,7 @@ def _stream(group, batches):
         start = len(stored)
         stored.resize(start + len(images), axis=0)
         stored[start:] = images
+        file.check()
         labels.append(np.asarray(batch_labels, dtype=np.int64))
         histogram = histogram + np.stack(
             [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])]

@@ -45,6 +45,7 @@ def paper():
             "lines.linewidth": 1.3,
             "lines.markersize": 4,
             "figure.constrained_layout.use": True,
+            "figure.constrained_layout.w_pad": 0.08,
             "svg.hashsalt": "nodal",
             "svg.fonttype": "none",
         }
