@@ -111,7 +111,7 @@ def test_twenty_kills_over_all_stages_change_nothing(undisturbed, tmp_path):
     left = [p for p in tmp_path.rglob("*") if p.name.endswith((".tmp", ".part"))]
     assert not left
     assert not (tmp_path / "results/small/seed0/checkpoint.pt").exists()
-    assert not list((tmp_path / ".snakemake/locks").iterdir())
+    assert not list(tmp_path.glob(".snakemake/locks/*"))
     assert len(set(hit)) >= 5, "the kills met several stages"
 
 
@@ -197,7 +197,8 @@ def _inside_an_array(path):
         return path.stat().st_size // 2
     with h5py.File(path) as file:
         arrays = []
-        file.visititems(lambda _, x: arrays.append(x) if isinstance(x, h5py.Dataset) else None)
+        part = file["heads"] if "heads" in file else file  # what the next stage reads of it
+        part.visititems(lambda _, x: arrays.append(x) if isinstance(x, h5py.Dataset) else None)
         largest = max(arrays, key=lambda a: a.id.get_storage_size())
         if largest.chunks is None:
             return largest.id.get_offset() + largest.nbytes // 2

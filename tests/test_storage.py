@@ -150,3 +150,18 @@ def test_a_table_cut_short_is_named(tmp_path, content):
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(NodalError, match=r"a\.csv: not a CSV table"):
         storage.read_csv(tmp_path / "a.csv")
+
+
+def test_damage_in_what_is_read_is_not_blamed_on_what_is_written(tmp_path):
+    with storage.write_hdf5(tmp_path / "in.h5", {}) as file:
+        storage.put(file, "x", np.arange(4096, dtype=np.float32))
+    content = bytearray((tmp_path / "in.h5").read_bytes())
+    content[content.find(np.arange(100, 140, dtype=np.float32).tobytes())] ^= 0xFF
+    (tmp_path / "in.h5").write_bytes(content)
+    with (
+        pytest.raises(NodalError, match=r"in\.h5: not a complete"),
+        storage.read_hdf5(tmp_path / "in.h5") as source,
+        storage.write_hdf5(tmp_path / "out.h5", {}) as target,
+    ):
+        storage.put(target, "x", source["x"][:])
+    assert not (tmp_path / "out.h5").exists()

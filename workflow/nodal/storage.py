@@ -1,6 +1,7 @@
 """Files: written whole or not at all, read with an error that names them."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -14,6 +15,8 @@ import h5py
 from nodal import __version__
 from nodal.errors import NodalError
 
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM,
+                errno.EIO)  # fmt: skip
 SOFTWARE = ("torch", "numpy", "h5py", "pandas")
 
 
@@ -39,6 +42,8 @@ def atomic(path):
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
+        if error.errno not in CANNOT_WRITE:  # of something that is read meanwhile
+            raise
         raise NodalError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
