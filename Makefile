@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 
-.PHONY: venv demo test test-all lint envs reference bench
+.PHONY: venv demo test test-all lint envs reference bench growth
 
 venv: .venv/ready
 
@@ -42,3 +42,8 @@ reference: venv
 bench: venv
 	$(BIN)/python benchmarks/measurement.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/readouts.py
+	$(BIN)/python benchmarks/datasets.py
+
+growth: venv
+	$(BIN)/python benchmarks/growth.py
