@@ -197,7 +197,7 @@ def _inside_an_array(path):
         return path.stat().st_size // 2
     with h5py.File(path) as file:
         arrays = []
-        part = file["heads"] if "heads" in file else file  # what the next stage reads of it
+        part = file.get("heads", file)  # what the next stage reads of it
         part.visititems(lambda _, x: arrays.append(x) if isinstance(x, h5py.Dataset) else None)
         largest = max(arrays, key=lambda a: a.id.get_storage_size())
         if largest.chunks is None:

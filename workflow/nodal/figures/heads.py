@@ -54,7 +54,12 @@ def heads(table):
     for i, block in enumerate(blocks):
         axes.append(figure.add_subplot(grid[i // n_columns, i % n_columns]))
         _shares(axes[-1], first[first.block == block], vmax)
-    figure.colorbar(axes[0].collections[0], ax=axes, label="share of the label's nodes", aspect=30)
+    figure.colorbar(
+        axes[0].collections[0],
+        ax=axes,
+        label=f"share of the label's nodes (seed {table.seed.min()})",
+        aspect=30,
+    )
     _against_null(figure.add_subplot(grid[n_rows, :]), table)
     return figure
 
@@ -73,5 +78,6 @@ def silencing(table):
     axis.axhline(0, color=BLACK, linewidth=0.8)
     axis.set_xlabel("block of the silenced head")
     axis.set_ylabel("loss of accuracy (points)")
+    axis.set_title("mean (bars) and each seed (points)")
     axis.legend(title=None)
     return figure
