@@ -1,13 +1,16 @@
 """Training and evaluation of the same CCT: nodal against vit-pytorch, side by side in one run."""
 
 import argparse
+import statistics
 
 import torch
 from common import HEADER, row, times
 from nodal import models
+from torch.utils.flop_counter import FlopCounterMode
 from vit_pytorch.cct import CCT
 
 SHAPE, C = (3, 32, 32), 100
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 
 
 def build(width=128, depth=4, heads=4, layers=2):
@@ -56,6 +59,25 @@ def evaluation(model, images, precision, layout):
     return run
 
 
+def flops(model, images, labels):
+    """Multiplications and additions of one training step."""
+    with FlopCounterMode(display=False) as counter:
+        torch.nn.functional.cross_entropy(model(images), labels).backward()
+    return counter.get_total_flops()
+
+
+def matrix_product(precision, device, n=2048):
+    """Floating-point operations per second of a plain square matrix product."""
+    a = torch.randn(n, n, device=device, dtype=getattr(torch, DTYPES[precision]))
+
+    def product():
+        a @ a
+        if a.is_cuda:
+            torch.cuda.synchronize()
+
+    return 2 * n**3 / statistics.median(times({"x": product})["x"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=128)
@@ -69,6 +91,7 @@ def main():
         ours = torch.compile(ours)
     images = torch.randn(options.batch, *SHAPE, device=device)
     labels = torch.randint(0, C, (options.batch,), device=device)
+    work = flops(theirs, images, labels)
     last, first = torch.channels_last, torch.contiguous_format
     print(f"{device}, {torch.get_num_threads()} threads, batch {options.batch}\n{HEADER}")
     for precision in ("fp32", "bf16"):
@@ -78,6 +101,13 @@ def main():
             options.repeats,
         )  # fmt: skip
         print(row(f"training step, {precision}", step["ours"], step["theirs"]))
+        reached = work / statistics.median(step["ours"])
+        peak = matrix_product(precision, device)
+        print(
+            f"{'  images per second':<44} {options.batch / statistics.median(step['ours']):10.0f}"
+        )
+        print(f"{'  share of a plain matrix product':<44} {reached / peak:10.0%}"
+              f"   ({reached / 1e9:.0f} of {peak / 1e9:.0f} GFLOP/s)")  # fmt: skip
         run = times(
             {"ours": evaluation(ours, images, precision, last),
              "theirs": evaluation(theirs, images, precision, first)},

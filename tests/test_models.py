@@ -55,6 +55,36 @@ def test_logits_equal_an_independent_implementation(layers):
         torch.testing.assert_close(ours(images), theirs(images), atol=2e-6, rtol=1e-5)
 
 
+def test_attention_dropout_is_dropout_of_the_attention_weights(monkeypatch):
+    from nodal.models import cct
+
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 4, 16, 8)
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    torch.testing.assert_close(cct.dropped_attention(q, k, v, 0.0), expected)
+    mean = torch.stack([cct.dropped_attention(q, k, v, 0.3) for _ in range(3000)]).mean(0)
+    torch.testing.assert_close(mean, expected, atol=0.05, rtol=0)
+    mask = torch.rand(2, 4, 16, 16) < 0.5
+    monkeypatch.setattr(cct, "kept", lambda shape, rate: mask)
+    weights = (q @ k.transpose(2, 3) / 8**0.5).softmax(3)
+    dropped = torch.where(mask, weights / 0.5, 0.0) @ v
+    torch.testing.assert_close(cct.dropped_attention(q, k, v, 0.5), dropped)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_kept_elements_are_drawn_at_their_rate_and_apart(rate):
+    from nodal.models.cct import kept
+
+    torch.manual_seed(0)
+    mask = kept((1001, 999), rate).double()
+    assert mask.mean().item() == pytest.approx(1 - rate, abs=3e-3)
+    flat = mask.flatten() - mask.mean()
+    for lag in (1, 2, 3, 4, 5):  # four neighbours come from one draw
+        assert abs((flat[lag:] * flat[:-lag]).mean().item()) < 2e-3
+    for lane in range(4):
+        assert mask.flatten()[lane::4].mean().item() == pytest.approx(1 - rate, abs=5e-3)
+
+
 def test_stochastic_depth_keeps_the_mean():
     from nodal.models.cct import DropPath
 

@@ -44,14 +44,22 @@ def class_sums(activations, labels, n_classes):
     """Sums per label, (C, R, D), and counts, (C,): what a stream of batches adds up."""
     flat = activations.reshape(len(labels), -1)
     if _is_tensor(activations):
-        torch = sys.modules["torch"]
-        one_hot = torch.nn.functional.one_hot(labels, n_classes).T.to(torch.float32)
-        flat = flat.to(torch.float32)
+        sums, counts = _tensor_sums(flat, labels, n_classes)
     else:
         one_hot = (np.arange(n_classes)[:, None] == labels).astype(np.float32)
-        flat = flat.astype(np.float32, copy=False)
-    sums = (one_hot @ flat).reshape(n_classes, *activations.shape[1:])
-    return sums, one_hot.sum(1)
+        sums, counts = one_hot @ flat.astype(np.float32, copy=False), one_hot.sum(1)
+    return sums.reshape(n_classes, *activations.shape[1:]), counts
+
+
+def _tensor_sums(flat, labels, n_classes):
+    """Adding rows up reads each once; on a GPU, whose order varies, a matrix product does it."""
+    torch = sys.modules["torch"]
+    flat = flat.to(torch.float32)
+    if flat.is_cuda:
+        one_hot = torch.nn.functional.one_hot(labels, n_classes).T.to(torch.float32)
+        return one_hot @ flat, one_hot.sum(1)
+    sums = torch.zeros(n_classes, flat.shape[1]).index_add_(0, labels, flat)
+    return sums, torch.bincount(labels, minlength=n_classes)
 
 
 def means_from_sums(sums, counts):

@@ -58,9 +58,28 @@ class Attention(nn.Module):
         qkv = self.qkv(x).view(B, T, 3, self.heads, D // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D/H)
         dropout = self.attention_dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        if dropout and not x.is_cuda:
+            x = dropped_attention(q, k, v, dropout)
+        else:
+            x = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         x = x.transpose(1, 2).reshape(B, T, D)  # heads side by side
         return self.proj_drop(self.proj(x))
+
+
+def dropped_attention(q, k, v, rate):
+    """Attention with dropout of its weights, (B, H, T, D/H): what the fused one lacks on a CPU.
+
+    There PyTorch falls back to a slower form of it, half of whose time goes into random numbers.
+    """
+    weights = torch.softmax(q @ k.transpose(2, 3) * q.shape[3] ** -0.5, dim=3)
+    return (weights * kept(weights.shape, rate) / (1 - rate)).to(v.dtype) @ v
+
+
+def kept(shape, rate):
+    """A Boolean tensor, True with probability 1 - rate (to 16 bits); four draws in one."""
+    n = math.prod(shape)
+    draws = torch.empty(-(-n // 4), dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
+    return (draws.view(torch.int16)[:n] >= round(rate * 2**16) - 2**15).view(shape)
 
 
 class DropPath(nn.Module):
