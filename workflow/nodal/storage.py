@@ -15,6 +15,7 @@ import h5py
 from nodal import __version__
 from nodal.errors import NodalError
 
+CHUNK_CACHE = 2**20  # bytes for each array; chunks are written once, so more would only fill memory
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM,
                 errno.EIO)  # fmt: skip
 SOFTWARE = ("torch", "numpy", "h5py", "pandas")
@@ -102,7 +103,7 @@ class Artifact(h5py.File):
 
     def __init__(self, disk):
         self._disk = disk
-        super().__init__(disk, "w")
+        super().__init__(disk, "w", rdcc_nbytes=CHUNK_CACHE)
 
     def check(self):
         """Raise now what went wrong with the disk so far; for loops that would go on for hours."""
