@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile("same examples each time", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("same examples each time")
 
 
 @pytest.fixture

@@ -6,6 +6,9 @@ from difflib import get_close_matches
 class NodalError(Exception):
     """A mistake in the input: one line that names the file, key or label and what was expected."""
 
+    def __init__(self, message):
+        super().__init__(" ".join(str(message).split()))
+
 
 def closest(name, known, label="known"):
     """What to say after "unknown x": the nearest spellings, else everything there is.
