@@ -112,12 +112,12 @@ def _memory(field):
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
-def measure():
+def measure(stages):
     import pandas as pd
 
     rows = []
-    for stage, axes in GROWS_WITH.items():
-        for axis in axes:
+    for stage in stages:
+        for axis in GROWS_WITH[stage]:
             for value in SIZES[axis]:
                 size = {**BASE, axis: value}
                 done = subprocess.run(
@@ -167,12 +167,18 @@ def plot(table, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--one", nargs=2, metavar=("STAGE", "SIZE"))
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help="only these, others as they are")
     options = parser.parse_args()
     if options.one:
         one(options.one[0], json.loads(options.one[1]))
         return
     OUT.mkdir(parents=True, exist_ok=True)
-    table = measure()
+    table = measure(options.stages or GROWS_WITH)
+    if options.stages:
+        import pandas as pd
+
+        old = pd.read_csv(OUT / "growth.csv")
+        table = pd.concat([table, old[~old.stage.isin(options.stages)]])
     table.to_csv(OUT / "growth.csv", index=False, float_format="%.4g")
     plot(table, OUT / "growth.png")
     print(f"\n{'stage':<10}{'axis':<10}{'exponent':>9}   peak memory, smallest and largest size")

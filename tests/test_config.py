@@ -67,6 +67,12 @@ def test_defaults_are_filled_in_and_recipes_applied():
     assert config.check(RAW) == checked
 
 
+def test_fine_tuning_is_gentler_than_training():
+    sections = config.load_schema()["$defs"]
+    rates = [sections[s]["properties"]["learning_rate"]["default"] for s in ("pruning", "train")]
+    assert rates[0] <= rates[1] / 3
+
+
 def test_every_key_has_a_sentence_and_a_default():
     schema = config.load_schema()
     for name, section in schema["$defs"].items():

@@ -7,7 +7,7 @@ class NodalError(Exception):
     """A mistake in the input: one line that names the file, key or label and what was expected."""
 
     def __init__(self, message):
-        super().__init__(" ".join(str(message).split()))
+        super().__init__(" ".join(str(message).splitlines()))
 
 
 def closest(name, known, label="known"):
