@@ -44,7 +44,7 @@ def _ticks(axis, names, order):
 def node(example):
     """example: dict of `example_node` with label_names and title added -> figure."""
     C = len(example["clusters"])
-    figure, axes = plt.subplots(1, 3, figsize=(2.1 * COLUMN, 0.78 * COLUMN))
+    figure, axes = plt.subplots(1, 3, figsize=(2.1 * COLUMN, 0.92 * COLUMN))
     identity = np.arange(C)
     index = example["clusters"]
     order = np.lexsort((identity, np.where(index >= 0, index, C)))
@@ -52,6 +52,8 @@ def node(example):
         example["field"], ax=axes[0], cmap="RdBu_r", center=0, vmin=-1, vmax=1, square=True,
         cbar_kws={"shrink": 0.6, "label": "field / maximum"}, rasterized=True,
     )  # fmt: skip
+    if C > MANY:  # the whole matrix would hide what the eye is to see
+        order = order[index[order] >= 0]
     permuted = example["boolean"][np.ix_(order, order)]
     for axis, matrix in ((axes[1], example["boolean"]), (axes[2], permuted)):
         sns.heatmap(
@@ -65,7 +67,8 @@ def node(example):
             Rectangle((start, start), size, size, fill=False, edgecolor=VERMILION, lw=1.4)
         )
         start += size
-    titles = ("SNP matrix", f"above {example['threshold']:g} of its maximum", "labels by cluster")
+    last = "labels by cluster" if C <= MANY else "its own labels, by cluster"
+    titles = ("SNP matrix", f"above {example['threshold']:g} of its maximum", last)
     for axis, title, places in zip(axes, titles, (identity, identity, order), strict=True):
         axis.set_title(title)
         _ticks(axis, example["label_names"], places)

@@ -23,7 +23,7 @@ def _shares(axis, rows, vmax):
     axis.set_xlabel("label, by expert head")
     axis.set_ylabel("head")
     axis.tick_params(axis="y", rotation=0)
-    axis.set_title(f"block {rows.block.iloc[0]}:  Q = {rows.Q.iloc[0]:.2f}, "
+    axis.set_title(f"block {rows.block.iloc[0]}\nQ = {rows.Q.iloc[0]:.2f}, "
                    f"null {rows.Q_null.iloc[0]:.2f}")  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def heads(table):
     figure.colorbar(
         axes[0].collections[0],
         ax=axes,
-        label=f"share of the label's nodes (seed {table.seed.min()})",
+        label=f"share of nodes (seed {table.seed.min()})",
         aspect=30,
     )
     _against_null(figure.add_subplot(grid[n_rows, :]), table)
