@@ -8,7 +8,8 @@ import torch
 from nodal import models
 from nodal.errors import NodalError
 
-OFFICIAL = Path(os.environ.get("NODAL_OFFICIAL_CCT", "../shared/data/official_cct_2_3x2_32.pt"))
+BESIDE = Path(__file__).parents[2].glob("*/data/official_cct_2_3x2_32.pt")
+OFFICIAL = Path(os.environ.get("NODAL_OFFICIAL_CCT") or next(BESIDE, "official_cct_2_3x2_32.pt"))
 
 
 def parameters(model):
