@@ -34,8 +34,8 @@ def pool(tokens, grid):
 class TapStream:
     """What one tap of one split adds up while its activations stream to disk."""
 
-    def __init__(self, group, split, n_images, n_classes, batch_size):
-        self.group, self.split = group, split
+    def __init__(self, file, site, split, n_images, n_classes, batch_size):
+        self.file, self.group, self.split = file, file.require_group(site), split
         self.n_images, self.n_classes, self.batch_size = n_images, n_classes, batch_size
         self.sums, self.counts = 0, 0
         self.stored = None
@@ -49,6 +49,7 @@ class TapStream:
                 chunks=(rows, *pooled.shape[1:]), fletcher32=True,
             )  # fmt: skip
         self.stored[start : start + len(labels)] = pooled.cpu().numpy()
+        self.file.check()
         sums, counts = snp.class_sums(pooled, labels, self.n_classes)
         self.sums = self.sums + sums.double()
         self.counts = self.counts + counts
@@ -105,24 +106,17 @@ def dump(model, task, settings, precision, paths, attributes):
             streams = {}
             for tap in names:
                 block, _, site = tap.partition(".")
-                group = files[block].require_group(site)
                 streams[tap] = TapStream(
-                    group, split, len(labels), task.n_classes, settings["batch_size"]
+                    files[block], site, split, len(labels), task.n_classes, settings["batch_size"]
                 )
             observe = squares.add if split == "train" else (lambda tap, tokens: None)
-            for _ in _stream_split(
-                model, task, (images, labels), settings, precision, streams, observe
-            ):
-                for file in files.values():
-                    file.check()
+            _stream_split(model, task, (images, labels), settings, precision, streams, observe)
             for file in files.values():
                 storage.put(file, f"labels/{split}", labels.cpu().numpy())
         squares.store(files)
 
 
 def _stream_split(model, task, data, settings, precision, streams, observe):
-    """Yield after each batch."""
-
     def reduce(tap, tokens):
         observe(tap, tokens)
         return pool(tokens.float(), settings["grid"]).half()
@@ -136,6 +130,5 @@ def _stream_split(model, task, data, settings, precision, streams, observe):
                 model(task.normalise(images[batch]))
             for tap, stream in streams.items():
                 stream.add(start, captured.pop(tap), labels[batch])
-            yield start
     for stream in streams.values():
         stream.close()

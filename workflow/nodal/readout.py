@@ -73,9 +73,8 @@ class Problem:
 
     def __init__(self, features, labels, n_classes, share=None):
         self.features, self.labels, self.n_classes = features, labels, n_classes
-        self.share = torch.full_like(labels, 1, dtype=torch.float32) / len(labels)
-        if share is not None:
-            self.share = share
+        alike = torch.full(labels.shape, 1 / len(labels), device=labels.device)
+        self.share = alike if share is None else share
         scale = sum((x.square() * self.share[rows, None]).sum(0) for rows, x in features).sqrt()
         self.scale = torch.where(scale > 1e-8, scale, torch.inf)
 
@@ -254,11 +253,11 @@ def per_label(right, labels, n_classes):
 
 def head_accuracy(features, labels, weights, n_heads):
     """Features of (N, R, D), (N,), (C, R, D) -> (H, C): per label, the readout of one head."""
-    width = weights.shape[2] // n_heads
-    rows = []
-    for h in range(n_heads):
-        alone = torch.zeros_like(weights)
-        nodes = slice(h * width, (h + 1) * width)
-        alone[..., nodes] = weights[..., nodes]
-        rows.append(per_label(_right(features, labels, alone.flatten(1)), labels, len(weights)))
-    return np.stack(rows)
+    weights = weights.unflatten(2, (n_heads, -1))
+    hits = []
+    for rows, x in features:
+        parts = x.unflatten(1, weights.shape[1:])
+        logits = torch.einsum("nrhd,crhd->nhc", parts, weights)
+        hits.append(logits.argmax(2) == labels[rows, None])
+    right = torch.cat(hits).T
+    return np.stack([per_label(head, labels, len(weights)) for head in right])

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import h5py
+import psutil
 
 from nodal import __version__
 from nodal.errors import NodalError
@@ -55,18 +56,8 @@ def _sweep(path):
     host = socket.gethostname()
     for stale in path.parent.glob(f".{path.name}.{host}-*-*.tmp"):
         pid = int(stale.name.removesuffix(".tmp").split("-")[-2])
-        if not _alive(pid):
+        if not psutil.pid_exists(pid):
             stale.unlink(missing_ok=True)
-
-
-def _alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def provenance(settings):

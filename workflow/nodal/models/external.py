@@ -27,11 +27,11 @@ def describe(config):
                 f"{closest(key, KEYS)}"
             )
     taps = config.get("taps")
-    return _describe(config["source"], config["name"], taps and tuple(taps), str(config))
+    return _describe(config["source"], config["name"], taps and tuple(taps))
 
 
 @lru_cache
-def _describe(source, name, taps, _):
+def _describe(source, name, taps):
     with torch.device("meta"):
         network = _create(source, name, n_classes=2, image_shape=(3, None, None))
     settings = {"source": source, "name": name, "taps": taps}
@@ -65,7 +65,9 @@ def _create(source, name, n_classes, image_shape):
         library = import_module("torchvision.models")
         known = library.list_models()
         if name not in known:
-            raise NodalError(f"model.name: torchvision has no {name!r}; {_nearest(name, known)}")
+            raise NodalError(
+                f"model.name: torchvision has no {name!r}; {closest(name, known)[:200]}"
+            )
         if channels != 3:
             raise NodalError(
                 f"model.source: torchvision's {name} reads 3 channels, the images have {channels}; "
@@ -74,7 +76,7 @@ def _create(source, name, n_classes, image_shape):
         return library.get_model(name, num_classes=n_classes)
     if not library.is_model(name):
         raise NodalError(
-            f"model.name: timm has no {name!r}; {_nearest(name, library.list_models())}"
+            f"model.name: timm has no {name!r}; {closest(name, library.list_models())[:200]}"
         )
     options = {"num_classes": n_classes, "in_chans": channels}
     network = partial(library.create_model, name, pretrained=False, **options)
@@ -84,18 +86,11 @@ def _create(source, name, n_classes, image_shape):
         return network()
 
 
-def _nearest(name, known):
-    return (
-        closest(name, known) if len(known) < 20 else closest(name, known).split("; known")[0][:200]
-    )
-
-
 def _is_vit(network):
-    block = (
-        network.blocks[0] if isinstance(getattr(network, "blocks", None), nn.Sequential) else None
-    )
+    if not isinstance(getattr(network, "blocks", None), nn.Sequential):
+        return False
+    named = dict(network.blocks[0].named_modules())
     parts = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
-    named = dict(block.named_modules()) if block is not None else {}
     return all(isinstance(named.get(part), nn.Linear) for part in parts)
 
 
