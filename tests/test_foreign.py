@@ -1,7 +1,5 @@
 """A network the user already has, through the whole workflow: torchvision's, and a ViT of timm."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +30,7 @@ def folder(tmp_path, random):
     return tmp_path
 
 
-def run(folder, model, train):
+def run(snakemake, folder, model, train):
     config = {
         "demo": ["mine"],
         "compare": {},
@@ -48,20 +46,15 @@ def run(folder, model, train):
         },
     }
     (folder / "mine.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores",
-               "2", "--directory", str(folder), "--configfile", str(ROOT / "config/config.yaml"),
-               str(folder / "mine.yaml"), "--", "demo"]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=ROOT, text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert done.returncode == 0, done.stdout
+    files = [str(ROOT / "config" / "config.yaml"), str(folder / "mine.yaml")]
+    snakemake(folder, "--cores", "2", "--configfile", *files, "--", "demo")
     return folder / "results" / "mine"
 
 
-def test_a_torchvision_network_is_measured_as_it_is(folder):
+def test_a_torchvision_network_is_measured_as_it_is(snakemake, folder):
     model = {"source": "torchvision", "name": "resnet18", "taps": ["layer1", "layer3", "avgpool"],
              "pretrained": str(folder / "weights.pt")}  # fmt: skip
-    results = run(folder, model, {"epochs": 0})
+    results = run(snakemake, folder, model, {"epochs": 0})
     loaded, _ = training.load_model(results / "seed0" / "model.pt")
     given = torch.load(folder / "weights.pt", weights_only=True)
     assert torch.equal(loaded.network.layer1[0].conv1.weight, given["layer1.0.conv1.weight"])
@@ -76,10 +69,10 @@ def test_a_torchvision_network_is_measured_as_it_is(folder):
     assert not (results / "figures" / "heads.png").exists()
 
 
-def test_a_vit_of_timm_goes_through_every_stage(folder):
+def test_a_vit_of_timm_goes_through_every_stage(snakemake, folder):
     pytest.importorskip("timm")
     model = {"source": "timm", "name": "test_vit"}
-    results = run(folder, model, {"epochs": 1, "batch_size": 16, "warmup_epochs": 0})
+    results = run(snakemake, folder, model, {"epochs": 1, "batch_size": 16, "warmup_epochs": 0})
     layers = pd.read_csv(results / "tables" / "layers.csv")
     assert set(layers.part) == {"MHA", "FF"}
     heads = pd.read_csv(results / "tables" / "heads.csv")

@@ -1,7 +1,5 @@
 """Configs drawn from the schema: each runs its plan or is refused in one line by key."""
 
-import subprocess
-import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -89,14 +87,10 @@ def test_every_config_is_taken_or_refused_in_one_line(raw):
 @pytest.mark.end_to_end
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(raw=configs())
-def test_every_config_that_is_taken_has_a_plan(tmp_path_factory, raw):
+def test_every_config_that_is_taken_has_a_plan(snakemake, tmp_path_factory, raw):
     folder = tmp_path_factory.mktemp("fuzz")
     (folder / "c.yaml").write_text(yaml.safe_dump(raw))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores",
-               "2", "-n", "-q", "--directory", str(folder), "--configfile", str(folder / "c.yaml"),
-               "--", "demo"]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=ROOT, text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    arguments = ("--cores", "2", "-n", "-q", "--configfile", str(folder / "c.yaml"), "--", "demo")
+    done = snakemake(folder, *arguments, check=False)
     assert "Traceback" not in done.stdout, done.stdout
     assert (done.returncode == 0) == (refusal(raw) is None), done.stdout
