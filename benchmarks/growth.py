@@ -39,6 +39,7 @@ def prepare(stage, size, folder):
     import torch
     from nodal import activations, heads, models, readout, snp, training
     from nodal.datasets import Dataset, Split
+    from nodal.pooling import Grid
 
     random, C, D = np.random.default_rng(0), size["labels"], size["nodes"]
     n = max(size["images"], C)
@@ -61,7 +62,9 @@ def prepare(stage, size, folder):
                 names = [str(c) for c in range(C)]
                 images = Dataset(Split(file["x"], labels), few, names, [0.5] * 3, [0.25] * 3)
                 task = training.Task.streamed(images)
-                activations.dump(model, task, settings, "fp32", paths, {})
+                activations.dump(
+                    model, task, Grid(2), settings, "fp32", activations.Targets(paths), {}
+                )
 
         return run
     if stage == "readout":
@@ -83,7 +86,7 @@ def prepare(stage, size, folder):
         return run
     means, weights = random.normal(size=(2, C, 4, D)).astype("f4")
     if stage == "snp":
-        return lambda: snp.snp_matrices(means, weights)
+        return lambda: snp.field(means, weights)
     boolean = snp.binarize(snp.snp_matrices(means, weights), 0.3)
     if stage == "clusters":
         return lambda: snp.clusters(boolean)

@@ -2,12 +2,15 @@
 
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import published
 import torch
-from common import HEADER, row, times
+from common import HEADER, row, threads, times
 from nodal import activations, models, snp, training
+from nodal.pooling import Grid
+from nodal.training.pixels import Pixels
 
 
 def snp_rows():
@@ -57,14 +60,16 @@ def _dump_row(what, config, n_images, batch_size, n_classes=10):
     blocks = models.describe(config).blocks
     images = torch.randint(0, 256, (n_images, 3, 32, 32), dtype=torch.uint8)
     labels = torch.arange(n_images) % n_classes
-    mean, std = torch.full((1, 3, 1, 1), 0.5), torch.full((1, 3, 1, 1), 0.25)
+    reader = Pixels(SimpleNamespace(mean=[0.5] * 3, std=[0.25] * 3), "cpu")
     few = slice(0, n_classes)
-    task = training.Task(images, labels, images[few], labels[few], mean, std, n_classes)
+    task = training.Task(images, labels, images[few], labels[few], reader, n_classes)
     settings = {"grid": 2, "sites": None, "batch_size": batch_size}
     with tempfile.TemporaryDirectory() as folder:
         paths = {f"block{b}": Path(folder) / f"{b}.h5" for b in range(blocks)}
         measured = times(
-            {"dump": lambda: activations.dump(model, task, settings, "fp32", paths, {}),
+            {"dump": lambda: activations.dump(
+                    model, task, Grid(2), settings, "fp32", activations.Targets(paths), {}
+                ),
              "bare": lambda: training.predict(model, task, images, batch_size=batch_size)},
             repeats=5,
         )  # fmt: skip
@@ -72,8 +77,7 @@ def _dump_row(what, config, n_images, batch_size, n_classes=10):
 
 
 def main():
-    torch.set_num_threads(2)
-    print(f"cpu, {torch.get_num_threads()} threads\n{HEADER}")
+    print(f"cpu, {threads()} threads\n{HEADER}")
     for rows in (snp_rows, cluster_rows, dump_rows):
         for line in rows():
             print(line, flush=True)

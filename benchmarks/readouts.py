@@ -1,13 +1,13 @@
 """The readouts of a whole block against scikit-learn's LogisticRegression at equal objective."""
 
-import time
 import warnings
 
 import numpy as np
 import torch
-from common import HEADER, row
-from nodal import activations, datasets, models, readout, taps
-from nodal.config import load_schema
+from common import HEADER, clock, row, threads
+from nodal import datasets, models, readout, taps
+from nodal.pipeline import schemas
+from nodal.pooling import grid_pool
 from sklearn.linear_model import LogisticRegression
 
 PENALTY = 1e-3
@@ -22,22 +22,22 @@ def block(n_images):
     noisy = images[0][index].astype(int) + pixels.integers(-40, 41, (n_images, 8, 8, 1))
     x = torch.from_numpy(noisy.clip(0, 255).astype(np.uint8)).permute(0, 3, 1, 2)
     model = models.build({"name": "cct", "width": 64, "depth": 1, "heads": 4}, 10, (1, 8, 8)).eval()
-    with torch.no_grad(), taps.capture(model) as captured:
+    with torch.no_grad(), taps.capture(model, reduce=lambda _, t: grid_pool(t, 2)) as captured:
         model(x.float() / 255 - 0.5)
     labels = torch.from_numpy(images[1][index].astype(np.int64))
-    return {tap: activations.pool(t, 2) for tap, t in captured.items()}, labels
+    return dict(captured), labels
 
 
 def ours(captured, labels):
     settings = {key: part["default"] for key, part in
-                load_schema()["$defs"]["readout"]["properties"].items()}  # fmt: skip
+                schemas.load()["$defs"]["readout"]["properties"].items()}  # fmt: skip
     objectives = {}
-    started = time.perf_counter()
+    started = clock()
     for tap, a in captured.items():
         problem = readout.Problem(readout.Features(a), labels, 10)
         found = readout.minimise(problem, PENALTY, settings["tolerance"], 1000)
         objectives[tap] = problem.objective(found.weights, PENALTY)[0].item()
-    return time.perf_counter() - started, objectives
+    return clock() - started, objectives
 
 
 def theirs(captured, labels, objectives):
@@ -50,11 +50,11 @@ def theirs(captured, labels, objectives):
             regression = LogisticRegression(
                 C=1 / (len(labels) * PENALTY), fit_intercept=False, tol=tolerance, max_iter=5000
             )
-            started = time.perf_counter()
+            started = clock()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 regression.fit(unit, labels.numpy())
-            seconds = time.perf_counter() - started
+            seconds = clock() - started
             weights = torch.from_numpy(regression.coef_).float()
             if problem.objective(weights, PENALTY)[0].item() <= objectives[tap] * (1 + 1e-5):
                 break
@@ -63,8 +63,7 @@ def theirs(captured, labels, objectives):
 
 
 def main():
-    torch.set_num_threads(1)
-    print(f"cpu, 1 thread\n{HEADER}")
+    print(f"cpu, {threads()} threads\n{HEADER}")
     for n_images in (1347, 10_000):
         captured, labels = block(n_images)
         runs = [ours(captured, labels) for _ in range(4)][1:]

@@ -2,9 +2,10 @@
 
 import argparse
 import statistics
+from pathlib import Path
 
 import torch
-from common import HEADER, row, times
+from common import HEADER, row, threads, times
 from nodal import models
 from torch.utils.flop_counter import FlopCounterMode
 from vit_pytorch.cct import CCT
@@ -66,6 +67,16 @@ def flops(model, images, labels):
     return counter.get_total_flops()
 
 
+def precisions():
+    """fp32, and bf16 where the processor or the GPU computes in it."""
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text() if info.exists() else ""
+    if torch.cuda.is_available() or "avx512_bf16" in flags or "amx_bf16" in flags:
+        return ["fp32", "bf16"]
+    print("no bf16 units here, and without them it is many times slower: left out")
+    return ["fp32"]
+
+
 def matrix_product(precision, device, n=2048):
     """Floating-point operations per second of a plain square matrix product."""
     a = torch.randn(n, n, device=device, dtype=getattr(torch, DTYPES[precision]))
@@ -93,8 +104,8 @@ def main():
     labels = torch.randint(0, C, (options.batch,), device=device)
     work = flops(theirs, images, labels)
     last, first = torch.channels_last, torch.contiguous_format
-    print(f"{device}, {torch.get_num_threads()} threads, batch {options.batch}\n{HEADER}")
-    for precision in ("fp32", "bf16"):
+    print(f"{device}, {threads()} threads, batch {options.batch}\n{HEADER}")
+    for precision in precisions():
         step = times(
             {"ours": training_step(ours, images, labels, precision, last, True),
              "theirs": training_step(theirs, images, labels, precision, first, False)},
