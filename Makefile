@@ -1,49 +1,62 @@
 # The two commands: `make demo` and `make test`.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 CORES ?= all
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python
+FAILED := { $(PYTHON) envs/check.py after $(VENV); exit 1; }
 
-.PHONY: venv demo test test-all lint envs reference bench growth
+.PHONY: venv dev demo test test-all lint envs reference bench growth mutants
 
-venv: .venv/ready
+venv: $(VENV)/ready
+
+dev: $(VENV)/dev
 
 # --compile-bytecode: every job imports torch, and compiling it anew each time costs seconds.
-.venv/ready: envs/requirements.txt pyproject.toml
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; try make PYTHON=python3.12')"
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode -r envs/requirements.txt
-	$(BIN)/uv pip install --python $(BIN)/python --no-deps -e .
+$(VENV)/ready: envs/requirements.txt pyproject.toml
+	@$(PYTHON) envs/check.py before $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv || $(FAILED)
+	$(INSTALL) --compile-bytecode -r envs/requirements.txt || $(FAILED)
+	$(INSTALL) --no-deps -e .
 	$(BIN)/python -c "import torch, torchvision; torchvision.ops.nms"
+	touch $@
+
+$(VENV)/dev: $(VENV)/ready envs/dev.txt
+	$(INSTALL) -r envs/dev.txt
 	touch $@
 
 demo: venv
 	$(BIN)/snakemake --cores $(CORES) --quiet rules -- demo
-	$(BIN)/python -m nodal.report demo
+	$(BIN)/nodal report demo
 
-test: venv
+test: dev
 	$(BIN)/python -m pytest
 
-test-all: venv
+test-all: dev
 	$(BIN)/python -m pytest -m ""
 
-lint: venv
+lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
 envs: venv
-	$(BIN)/python -m nodal.environment
+	$(BIN)/python -m nodal.pipeline.environment
 
 reference: venv
-	$(BIN)/python -m nodal.reference
+	$(BIN)/python -m nodal.pipeline.reference
 
-bench: venv
-	$(BIN)/python benchmarks/measurement.py
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/readouts.py
+bench: dev
 	$(BIN)/python benchmarks/datasets.py
+	$(BIN)/python benchmarks/bench.py
 
-growth: venv
+growth: dev
 	$(BIN)/python benchmarks/growth.py
+
+# Breaks the measurement in SIZE places, drawn by SEED, and asks the fast tests; half an hour.
+SEED ?= 0
+SIZE ?= 520
+mutants: dev
+	$(BIN)/python tests/mutation/mutants.py --seed $(SEED) --size $(SIZE)

@@ -1,24 +1,46 @@
+import sys
+from decimal import Decimal
 from types import SimpleNamespace
 
-from snakemake.exceptions import WorkflowError
+from snakemake.common.configfile import load_configfile
+from snakemake.logging import logger
 
-from nodal import config as nodal_config
-from nodal import datasets, download, figures, lock, models
-from nodal.errors import NodalError
+from nodal.pipeline import config as nodal_config
+from nodal import datasets, figures, models
+from nodal.files import download
+from nodal.pipeline import canonical, crosscheck, lock, schemas
+
+
+def checked():
+    """The config that Snakemake put together of several files, its paths absolute, checked."""
+    files = [CONFIG_FILE, *workflow.config_settings.configfiles]
+    for file in files:
+        schemas.require_decimal(file)
+    layers = [(paths.base(file), load_configfile(file)) for file in files]
+    layers.append((Path.cwd(), workflow.config_settings.config))
+    return nodal_config.check(paths.resolved(config, layers, schemas.load()))
+
 
 try:
-    CONFIG = nodal_config.check(config)
+    CONFIG = checked()
+    crosscheck.check_targets(sys.argv[1:])  # Snakemake knows its targets only after this file
 except NodalError as error:
     raise WorkflowError(str(error)) from None
 
-lock.release_if_abandoned()
+is_dry = workflow.output_settings.dryrun
+
+if workflow.is_main_process and not is_dry:
+    lock.enter()
 
 EXPERIMENTS = CONFIG["experiments"]
 DATASETS = CONFIG["datasets"]
 MODELS = {name: models.describe(e["model"]) for name, e in EXPERIMENTS.items()}
-TRAINED = [name for name, e in EXPERIMENTS.items() if not e["train"]["checkpoint"]]
-PUBLISHED = [name for name in EXPERIMENTS if name not in TRAINED]
+OWN = [name for name, e in EXPERIMENTS.items() if not e["network"]]  # the others read theirs
+TRAINED = [name for name in OWN if not EXPERIMENTS[name]["train"]["checkpoint"]]
+PUBLISHED = [name for name in OWN if name not in TRAINED]
 SEED = "results/{experiment}/seed{seed}"
+SMALL = 128  # nodes of the widest tap
+METHODS = ["andc", "random", "magnitude", "wanda", "wanda_matrix", "random_labels"]
 
 
 wildcard_constraints:
@@ -26,7 +48,8 @@ wildcard_constraints:
     dataset="|".join(DATASETS),
     seed=r"\d+",
     block=r"\d+",
-    method="|".join(["andc", "random", "magnitude", "wanda", "random_labels"]),
+    method="|".join(["dense", *METHODS]),
+    percent=r"\d+(\.\d+)?",
 
 
 def experiment(wildcards):
@@ -35,6 +58,70 @@ def experiment(wildcards):
 
 def model(wildcards):
     return MODELS[wildcards.experiment]
+
+
+def network(name):
+    """The experiment whose networks an experiment reads: its own, or another's."""
+    return EXPERIMENTS[name]["network"] or name
+
+
+def model_file(wildcards):
+    return f"results/{network(wildcards.experiment)}/seed{wildcards.seed}/model.pt"
+
+
+def silencing_file(wildcards):
+    return f"results/{network(wildcards.experiment)}/seed{wildcards.seed}/heads/silencing.csv"
+
+
+def readings(name):
+    """All experiments that read the networks of this one: the forms that stand side by side."""
+    return [other for other in EXPERIMENTS if network(other) == network(name)]
+
+
+def is_small(name):
+    """Networks whose blocks are measured in less time than a job takes to start."""
+    described = MODELS[name]
+    on_cpu = not EXPERIMENTS[name]["compute"]["gpus"]
+    return on_cpu and described.nodes is not None and described.nodes <= SMALL
+
+
+def by_job(name, pattern):
+    """Files of a stage that one job reads or makes: a block's, of small networks all blocks'."""
+    files, blocks = f"{SEED}/{pattern}", range(MODELS[name].blocks)
+    return expand(files, block=blocks, allow_missing=True) if is_small(name) else [files]
+
+
+def of_job(name):
+    """What tells the log of such a job from others of its seed."""
+    return "" if is_small(name) else "_block{block}"
+
+
+def by_cluster(name, otherwise=None):
+    """The group of a stage's job on a cluster, where a job is worth its queueing: all that follows
+    from a small network. Of others what takes long stays apart, since what a failed group made is
+    removed."""
+    return "seed" if is_small(name) else otherwise
+
+
+def job_sites(wildcards):
+    """{block: its sites that are read} of such a job."""
+    name = wildcards.experiment
+    blocks = range(MODELS[name].blocks) if is_small(name) else [int(wildcards.block)]
+    return {b: sites(SimpleNamespace(experiment=name, block=b)) for b in blocks}
+
+
+def is_sequence(name):
+    return EXPERIMENTS[name]["activations"]["pool"] == "sequence"
+
+
+def forms(wildcards):
+    """The forms in which a dump holds a site; the readout keeps the best, the last of equals."""
+    return ["sequence", "mean"] if is_sequence(wildcards.experiment) else ["grid"]
+
+
+def dump_settings(name):
+    unused = ["keep"] + ["grid"] * is_sequence(name)
+    return EXPERIMENTS[name]["activations"].without(*unused)
 
 
 def setting(*keys):
@@ -65,11 +152,16 @@ def head_sites(wildcards):
 def headline(wildcards):
     """The sites that stand for a sub-block, as far as they are read."""
     read = sites(wildcards)
-    return [site for site in model(wildcards).outputs.values() if site in read] or read[-1:]
+    return [site for site in model(wildcards).outputs.values() if site in read]
+
+
+def shown(wildcards):
+    """The sites of which examples are shown; no claim is judged on one that stands in."""
+    return headline(wildcards) or sites(wildcards)[-1:]
 
 
 def has_pruning(name):
-    return MODELS[name].edges and bool(EXPERIMENTS[name]["pruning"]["methods"])
+    return name in OWN and MODELS[name].edges and bool(EXPERIMENTS[name]["pruning"]["methods"])
 
 
 def has_heads(name):
@@ -78,6 +170,12 @@ def has_heads(name):
 
 
 def threads(wildcards):
+    return experiment(wildcards)["compute"]["threads"]
+
+
+def cores(wildcards, threads):
+    """Threads that a job works with, though Snakemake gives it fewer cores: they decide how sums
+    are rounded. A param that asks for `threads` is no reason to rerun."""
     return experiment(wildcards)["compute"]["threads"]
 
 
@@ -102,6 +200,11 @@ def places(name):
     return [(s, b) for s in EXPERIMENTS[name]["seeds"] for b in range(MODELS[name].blocks)]
 
 
+def read_places(name):
+    """Every (experiment, seed, block) of all that read the networks of an experiment."""
+    return [(other, *place) for other in readings(name) for place in places(other)]
+
+
 def per_block(pattern):
     """An input function: a file for every seed and block."""
 
@@ -110,6 +213,36 @@ def per_block(pattern):
         return [
             f"results/{name}/seed{seed}/{pattern.format(block=block)}"
             for seed, block in places(name)
+        ]
+
+    return files
+
+
+def atlas_seeds(name):
+    """The seeds whose networks an atlas is to hold, the one it opens with first."""
+    return EXPERIMENTS[name]["atlas"]["seeds"] or EXPERIMENTS[name]["seeds"]
+
+
+def atlas_sites(wildcards):
+    """The sites an atlas holds, of those that are read."""
+    wanted = experiment(wildcards)["atlas"]["sites"]
+    return [site for site in sites(wildcards) if site in wanted] or shown(wildcards)
+
+
+def of_atlas_seeds(pattern, owner=False):
+    """An input function: a file for every seed of the atlas, and every block where it names one.
+
+    owner: of the experiment whose network it is.
+    """
+
+    def files(wildcards):
+        name = wildcards.experiment
+        folder = f"results/{network(name) if owner else name}/seed{{seed}}/"
+        blocks = range(MODELS[name].blocks) if "{block}" in pattern else [None]
+        return [
+            (folder + pattern).format(seed=seed, block=block)
+            for seed in atlas_seeds(name)
+            for block in blocks
         ]
 
     return files
@@ -134,22 +267,22 @@ def addresses(wildcards):
 def dataset_files(wildcards):
     """{name: path} of what a dataset is made from: local files where given, else downloads."""
     settings, files = DATASETS[wildcards.dataset], source(wildcards.dataset).files
-    if source(wildcards.dataset).local:
-        return {"data": str(download.local_path(settings["path"]))}
     if settings["path"]:
-        return {name: str(download.locate(settings["path"], name)) for name in files}
-    return {name: f"results/downloads/{wildcards.dataset}/{name}" for name in files}
+        published = {name: str(download.locate(settings["path"], name)) for name in files}
+    else:
+        published = {name: f"results/downloads/{wildcards.dataset}/{name}" for name in files}
+    return published | datasets.own_files(settings)
+
+
+def fetched_files(wildcards):
+    """Those of them that are fetched. The user's own are no input, since where they lie, and when
+    they were copied there, is nothing that a result depends on; their content is a param."""
+    return [p for p in dataset_files(wildcards).values() if p.startswith("results/")]
 
 
 def dataset_settings(wildcards):
-    """What the images depend on; where they were fetched from is not among it."""
-    ignored = ("mirrors", "path")
-    return {k: v for k, v in DATASETS[wildcards.dataset].items() if k not in ignored}
-
-
-def pretrained_file(wildcards):
-    """The weights a model of another library starts from, if any."""
-    return experiment(wildcards)["model"].get("pretrained") or []
+    """What the inputs depend on; where they were fetched from is not among it."""
+    return canonical.dataset(DATASETS[wildcards.dataset], schemas.load()["$defs"]["dataset"])
 
 
 def checkpoint_file(wildcards):
@@ -159,16 +292,41 @@ def checkpoint_file(wildcards):
     return str(local) if local else f"results/downloads/checkpoints/{wildcards.experiment}.pt"
 
 
-def pruning_settings(wildcards):
-    """What a sweep depends on; the margin and the list of methods only matter later."""
-    section = experiment(wildcards)["pruning"]
-    return {k: v for k, v in section.items() if k not in ("margin", "methods")}
+def checkpoint_fetched(wildcards):
+    """That file if a rule makes it; see fetched_files."""
+    path = checkpoint_file(wildcards)
+    return path if path.startswith("results/") else []
+
+
+def pruned_from(wildcards):
+    """What a pruned network is made from."""
+    blocks = range(model(wildcards).blocks)
+    return {
+        "dataset": dataset_file(wildcards),
+        "model": f"{SEED}/model.pt",
+        "readouts": [f"{SEED}/readout/block{block}.h5" for block in blocks],
+    }
+
+
+def pruning_settings(*ignored):
+    """A rule's param: the pruning section without the keys on which it does not depend."""
+    return lambda wildcards: experiment(wildcards)["pruning"].without(*ignored)
+
+
+def swept(name):
+    """The methods of an experiment's sweep, and the dense network that is tuned alike."""
+    return ["dense", *EXPERIMENTS[name]["pruning"]["methods"]]
 
 
 def sweeps(wildcards):
     """Every (seed, method) of an experiment."""
-    section = experiment(wildcards)
-    return [(s, m) for s in section["seeds"] for m in section["pruning"]["methods"]]
+    seeds = experiment(wildcards)["seeds"]
+    return [(seed, method) for seed in seeds for method in swept(wildcards.experiment)]
+
+
+def target(wildcards):
+    """The percent of a pruned network's name, as a dilution."""
+    return float(Decimal(wildcards.percent) / 100)
 
 
 def claim_tables(wildcards):
@@ -185,16 +343,25 @@ def figure_names(name):
     return figures.names(tables(name))
 
 
+def kept(name):
+    """An experiment's activations, if it keeps them."""
+    files = f"results/{name}/seed{{seed}}/activations/block{{block}}.h5"
+    keep = EXPERIMENTS[name]["activations"]["keep"]
+    return [files.format(seed=s, block=b) for s, b in places(name)] if keep else []
+
+
 def results(names):
     """Every file that the experiments and the comparisons within them end in."""
     files = []
     for name in names:
+        files += kept(name)
         files += [f"results/{name}/tables/{table}.csv" for table in [*tables(name), "claims"]]
         files += [
             f"results/{name}/figures/{figure}.{kind}"
             for figure in figure_names(name)
             for kind in ("png", "svg")
         ]
+        files.append(f"results/{name}/atlas.html")
     for name, members in CONFIG["compare"].items():
         if set(members) <= set(names):
             files += [f"results/comparisons/{name}/{f}" for f in ("layers.csv", "claims.csv")]

@@ -1,4 +1,5 @@
 rule download:
+    """Fetch a published file, and verify it."""
     output:
         "results/downloads/{dataset}/{file}",
     log:
@@ -12,7 +13,7 @@ rule download:
         mem_mb=1000,
         runtime=240,
     params:
-        addresses=addresses,
+        addresses=lambda wildcards, output: addresses(wildcards),
         md5=lambda wildcards: published(wildcards)[wildcards.file].md5,
         size=lambda wildcards: published(wildcards)[wildcards.file].size,
     script:
@@ -20,8 +21,9 @@ rule download:
 
 
 rule dataset:
+    """Prepare a dataset: one HDF5 file of inputs and labels."""
     input:
-        lambda wildcards: dataset_files(wildcards).values(),
+        fetched_files,
     output:
         "results/data/{dataset}.h5",
     log:
@@ -36,7 +38,9 @@ rule dataset:
         runtime=120,
     params:
         settings=dataset_settings,
-        files=dataset_files,
+        content=dataset_content,
+        files=lambda wildcards, input: dataset_files(wildcards),
         published=lambda wildcards: source(wildcards.dataset).files,
+        code=code("dataset", "datasets datasets.*"),
     script:
         "../workflow/scripts/dataset.py"

@@ -1,6 +1,7 @@
 for name in EXPERIMENTS:
 
     rule:
+        """Draw every figure of an experiment."""
         name:
             f"figures_{name}"
         input:
@@ -10,17 +11,24 @@ for name in EXPERIMENTS:
                 }
             ),
             histories=expand(
-                "results/{name}/seed{seed}/history.csv", name=name, seed=EXPERIMENTS[name]["seeds"]
+                "results/{name}/seed{seed}/history.csv",
+                name=network(name),
+                seed=EXPERIMENTS[name]["seeds"],
             ),
             matrices=f"results/{name}/seed{EXPERIMENTS[name]['seeds'][0]}/snp/block{MODELS[name].blocks - 1}.h5",
             dataset=f"results/data/{EXPERIMENTS[name]['dataset']}.h5",
         output:
-            expand(
-                "results/{name}/figures/{figure}.{kind}",
-                name=name,
-                figure=figure_names(name),
-                kind=["png", "svg"],
-            ),
+            [
+                report(
+                    f"results/{name}/figures/{figure}.png",
+                    category="Figures",
+                    subcategory=name,
+                    labels={"figure": figure},
+                    caption="../report/figures.rst",
+                )
+                for figure in figure_names(name)
+            ],
+            expand("results/{name}/figures/{figure}.svg", name=name, figure=figure_names(name)),
         log:
             f"results/logs/figures/{name}.log",
         benchmark:
@@ -35,13 +43,18 @@ for name in EXPERIMENTS:
         params:
             names=figure_names(name),
             seeds=EXPERIMENTS[name]["seeds"],
-            tap=f"block{MODELS[name].blocks - 1}.{headline(SimpleNamespace(experiment=name))[-1]}",
+            tap=f"block{MODELS[name].blocks - 1}.{shown(SimpleNamespace(experiment=name))[-1]}",
             threshold=EXPERIMENTS[name]["snp"]["threshold"],
+            code=code(
+                "figures",
+                "figures figures.fields figures.heads figures.layers figures.pruning figures.training verdicts.tables snp",
+            )(SimpleNamespace(experiment=name)),
         script:
             "../workflow/scripts/figures.py"
 
 
 rule comparison:
+    """Put experiments side by side."""
     input:
         lambda wildcards: [
             f"results/{name}/tables/layers.csv" for name in CONFIG["compare"][wildcards.comparison]
@@ -62,5 +75,10 @@ rule comparison:
         runtime=30,
     params:
         experiments=lambda wildcards: CONFIG["compare"][wildcards.comparison],
+        networks=lambda wildcards: {
+            name: EXPERIMENTS[name].get("network") or name
+            for name in CONFIG["compare"][wildcards.comparison]
+        },
+        code=code("comparison", "verdicts.claims figures figures.layers"),
     script:
         "../workflow/scripts/comparison.py"

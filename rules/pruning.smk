@@ -1,28 +1,73 @@
-rule pruning:
+# One rule per experiment: without GPUs networks are small, and one job prunes by all methods.
+for name in filter(has_pruning, EXPERIMENTS):
+    tables_of_methods = f"{SEED}/pruning/{{method}}.csv"
+    each = "_{method}" if EXPERIMENTS[name]["compute"]["gpus"] else ""
+
+    rule:
+        """Prune at every dilution, and tune what is left."""
+        name:
+            f"pruning_{name}"
+        input:
+            unpack(pruned_from),
+        output:
+            (
+                tables_of_methods
+                if each
+                else expand(tables_of_methods, method=swept(name), allow_missing=True)
+            ),
+        log:
+            f"results/logs/pruning/{{experiment}}_seed{{seed}}{each}.log",
+        benchmark:
+            f"results/benchmarks/pruning/{{experiment}}_seed{{seed}}{each}.tsv"
+        wildcard_constraints:
+            experiment=name,
+        conda:
+            "../envs/nodal.yaml"
+        threads: threads
+        resources:
+            mem_mb=memory,
+            runtime=minutes,
+            gpu=gpus,
+        params:
+            cores=cores,
+            settings=pruning_settings("margin", "methods"),
+            sites=sites,
+            train=setting("train"),
+            device=setting("compute", "device"),
+            code=code("pruning", "sweep pruning snp readout taps models models.* training"),
+        script:
+            "../workflow/scripts/pruning.py"
+
+
+rule pruned:
+    """One pruned and tuned network, to take away."""
     input:
-        dataset=dataset_file,
-        model=f"{SEED}/model.pt",
-        readouts=lambda wildcards: expand(
-            f"{SEED}/readout/block{{block}}.h5",
-            block=range(model(wildcards).blocks),
-            allow_missing=True,
-        ),
+        unpack(pruned_from),
     output:
-        f"{SEED}/pruning/{{method}}.csv",
+        f"{SEED}/pruned/{{method}}_{{percent}}.pt",
     log:
-        "results/logs/pruning/{experiment}_seed{seed}_{method}.log",
+        "results/logs/pruned/{experiment}_seed{seed}_{method}_{percent}.log",
     benchmark:
-        "results/benchmarks/pruning/{experiment}_seed{seed}_{method}.tsv"
+        "results/benchmarks/pruned/{experiment}_seed{seed}_{method}_{percent}.tsv"
+    wildcard_constraints:
+        experiment="|".join(OWN),
+        method="|".join(METHODS),
     conda:
         "../envs/nodal.yaml"
     threads: threads
     resources:
         mem_mb=memory,
         runtime=minutes,
+        gpu=gpus,
     params:
-        settings=pruning_settings,
+        cores=cores,
+        target=target,
+        settings=pruning_settings(
+            "margin", "methods", "dilutions", "thresholds", "scopes", "tuned_scopes"
+        ),
         sites=sites,
         train=setting("train"),
         device=setting("compute", "device"),
+        code=code("pruned", "sweep pruning snp readout taps models models.* training"),
     script:
-        "../workflow/scripts/pruning.py"
+        "../workflow/scripts/pruned.py"

@@ -1,4 +1,5 @@
 rule layers_table:
+    """A row per seed, block and site."""
     input:
         nodes=per_block("snp/block{block}.csv"),
         null=per_block("snp/block{block}_null.csv"),
@@ -20,11 +21,13 @@ rule layers_table:
         sites=sites,
         parts=lambda wildcards: model(wildcards).parts,
         headline=headline,
+        code=code("layers_table", "verdicts.tables snp"),
     script:
         "../workflow/scripts/layers_table.py"
 
 
 rule heads_table:
+    """The heads of all seeds and blocks."""
     input:
         per_block("heads/block{block}.csv"),
     output:
@@ -41,18 +44,21 @@ rule heads_table:
         runtime=30,
     params:
         places=lambda wildcards: places(wildcards.experiment),
+        code=code("heads_table", "verdicts.tables"),
     script:
         "../workflow/scripts/heads_table.py"
 
 
 rule pruning_table:
+    """The sweeps of all seeds and methods."""
     input:
         lambda wildcards: [
             f"results/{wildcards.experiment}/seed{seed}/pruning/{method}.csv"
             for seed, method in sweeps(wildcards)
         ],
     output:
-        "results/{experiment}/tables/pruning.csv",
+        table="results/{experiment}/tables/pruning.csv",
+        free="results/{experiment}/tables/free.csv",
     log:
         "results/logs/pruning_table/{experiment}.log",
     benchmark:
@@ -64,17 +70,24 @@ rule pruning_table:
         mem_mb=1000,
         runtime=30,
     params:
-        seeds=lambda wildcards: [seed for seed, _ in sweeps(wildcards)],
+        sweeps=sweeps,
         margin=setting("pruning", "margin"),
+        code=code("pruning_table", "verdicts.dilution"),
     script:
         "../workflow/scripts/pruning_table.py"
 
 
 rule claims:
+    """Judge the paper's claims by the rules of docs/claims.md."""
     input:
         unpack(claim_tables),
     output:
-        "results/{experiment}/tables/claims.csv",
+        report(
+            "results/{experiment}/tables/claims.csv",
+            category="Claims",
+            labels={"experiment": "{experiment}"},
+            caption="../report/claims.rst",
+        ),
     log:
         "results/logs/claims/{experiment}.log",
     benchmark:
@@ -85,15 +98,22 @@ rule claims:
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        code=code("claims", "verdicts.claims"),
     script:
         "../workflow/scripts/claims.py"
 
 
 rule sensitivity:
+    """What changes with theta, with the order of the labels and with the form of the readout."""
     input:
-        per_block("readout/block{block}.h5"),
+        lambda wildcards: [
+            f"results/{name}/seed{seed}/readout/block{block}.h5"
+            for name, seed, block in read_places(wildcards.experiment)
+        ],
     output:
-        "results/{experiment}/tables/sensitivity.csv",
+        table="results/{experiment}/tables/sensitivity.csv",
+        figure=expand("results/{{experiment}}/figures/sensitivity.{kind}", kind=["png", "svg"]),
     log:
         "results/logs/sensitivity/{experiment}.log",
     benchmark:
@@ -105,8 +125,9 @@ rule sensitivity:
         mem_mb=memory,
         runtime=60,
     params:
-        places=lambda wildcards: places(wildcards.experiment),
-        headline=headline,
+        places=lambda wildcards: read_places(wildcards.experiment),
+        parts=lambda wildcards: model(wildcards).outputs,
         settings=setting("snp"),
+        code=code("sensitivity", "verdicts.sensitivity snp figures figures.sensitivity"),
     script:
         "../workflow/scripts/sensitivity.py"

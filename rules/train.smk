@@ -1,9 +1,9 @@
 if TRAINED:
 
     rule train:
+        """Train one seed, from where an interrupted run stopped."""
         input:
-            dataset=dataset_file,
-            pretrained=pretrained_file,
+            dataset=trained_on,
         output:
             model=f"{SEED}/model.pt",
             history=f"{SEED}/history.csv",
@@ -21,11 +21,16 @@ if TRAINED:
             runtime=minutes,
             gpu=gpus,
         params:
+            cores=cores,
             model=setting("model"),
             train=setting("train"),
-            dataset=setting("dataset"),
+            pretrained=pretrained_content,
+            dataset=dataset_identity,
             device=setting("compute", "device"),
             checkpoint=f"{SEED}/checkpoint.pt",
+            # Recorded in model.pt; no reason to train again, see docs/extending.md.
+            code=lambda wildcards, threads: training_code(wildcards),
+            data=lambda wildcards, threads: dataset_digest(wildcards),
         script:
             "../workflow/scripts/train.py"
 
@@ -33,6 +38,7 @@ if TRAINED:
 if PUBLISHED:
 
     rule download_checkpoint:
+        """Fetch published weights."""
         output:
             "results/downloads/checkpoints/{file}.pt",
         log:
@@ -41,6 +47,7 @@ if PUBLISHED:
             "results/benchmarks/download/checkpoints/{file}.tsv"
         wildcard_constraints:
             file="|".join(PUBLISHED),
+        localrule: True
         conda:
             "../envs/nodal.yaml"
         threads: 1
@@ -55,9 +62,10 @@ if PUBLISHED:
             "../workflow/scripts/download.py"
 
     rule load_checkpoint:
+        """Take published weights in place of training."""
         input:
             dataset=dataset_file,
-            weights=checkpoint_file,
+            weights=checkpoint_fetched,
         output:
             model=f"{SEED}/model.pt",
             history=f"{SEED}/history.csv",
@@ -75,8 +83,12 @@ if PUBLISHED:
             runtime=60,
             gpu=gpus,
         params:
+            cores=cores,
             model=setting("model"),
             train=setting("train"),
+            weights=lambda wildcards, input: checkpoint_file(wildcards),
+            content=checkpoint_content,
             device=setting("compute", "device"),
+            code=code("load_checkpoint", "models models.* models.published training.saved"),
         script:
             "../workflow/scripts/load_checkpoint.py"

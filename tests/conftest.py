@@ -11,9 +11,12 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-settings.register_profile("same examples each time", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("same examples each time")
+# `--hypothesis-profile thorough` draws many more.
+settings.register_profile("quick", max_examples=100, deadline=None)
+settings.register_profile("thorough", max_examples=2000, deadline=None)
+settings.register_profile("same examples each time", settings.get_profile("quick"),
+                          derandomize=True)  # fmt: skip
+settings.load_profile("same examples each time" if os.environ.get("CI") else "quick")
 
 
 @pytest.fixture

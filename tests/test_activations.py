@@ -4,78 +4,148 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from nodal import activations, datasets, models, snp, taps, training
-from nodal.errors import NodalError
+from nodal import activations, datasets, models, pooling, snp, taps, training
+
+SETTINGS = {"sites": ["hidden", "heads"], "batch_size": 100}
 
 
-def test_pooling_is_the_mean_over_cells():
-    tokens = torch.randn(2, 16, 3)
-    image = tokens.view(2, 4, 4, 3)
-    pooled = activations.pool(tokens, 2)
-    for r, (top, left) in enumerate([(0, 0), (0, 2), (2, 0), (2, 2)]):
-        cell = image[:, top : top + 2, left : left + 2].mean((1, 2))
-        torch.testing.assert_close(pooled[:, r], cell)
-    torch.testing.assert_close(activations.pool(tokens, 1)[:, 0], tokens.mean(1))
-    assert activations.pool(tokens, 9) is tokens, "a small tap keeps its own tokens"
-    odd = torch.randn(2, 49, 3)
-    image = odd.transpose(1, 2).reshape(2, 3, 7, 7)
-    adaptive = torch.nn.functional.adaptive_avg_pool2d(image, 2).flatten(2).transpose(1, 2)
-    torch.testing.assert_close(activations.pool(odd, 2), adaptive)
+def run(model, task, folder, forms, **changes):
+    """Dump into a folder; returns {block: file} of activations."""
+    targets = activations.Targets(
+        {f"block{b}": folder / f"block{b}.h5" for b in range(2)},
+        {f"block{b}": folder / f"extremes{b}.h5" for b in range(2)},
+        folder / "logits.h5",
+    )
+    activations.dump(model, task, forms, {**SETTINGS, **changes}, "fp32", targets, {"seed": 0})
+    return targets.activations
 
 
-def test_tokens_that_are_no_square_are_refused():
-    with pytest.raises(NodalError, match=r"activations\.grid: 15 tokens"):
-        activations.pool(torch.zeros(1, 15, 2), 2)
-
-
-@pytest.fixture
-def dumped(digits, tmp_path):
+@pytest.fixture(scope="module")
+def trained(digits):
     torch.manual_seed(0)
-    _, dataset = digits
-    task = training.Task.from_dataset(dataset)
+    task = training.Task.from_dataset(digits[1])
     config = {"name": "cct", "width": 8, "depth": 2, "heads": 2}
-    model = models.build(config, 10, dataset.image_shape).eval()
-    paths = {f"block{b}": tmp_path / f"block{b}.h5" for b in range(2)}
-    settings = {"grid": 2, "sites": ["hidden", "heads"], "batch_size": 100}
-    activations.dump(model, task, settings, "fp32", paths, {"seed": 0})
-    return model, task, paths
+    return models.build(config, 10, digits[1].inputs).eval(), task
 
 
-def test_a_streamed_dump_is_the_same_to_the_byte(digits, dumped, tmp_path):
-    model, _, paths = dumped
-    other = {block: tmp_path / "streamed" / path.name for block, path in paths.items()}
-    settings = {"grid": 2, "sites": ["hidden", "heads"], "batch_size": 100}
+@pytest.fixture(scope="module")
+def queries():
+    generator = torch.Generator().manual_seed(0)
+    return {
+        f"block{b}.{site}": (torch.randn(8, generator=generator), torch.ones(8))
+        for b in range(2)
+        for site in ("hidden", "heads")
+    }
+
+
+@pytest.fixture(scope="module")
+def dumped(trained, queries, tmp_path_factory):
+    folders = {form: tmp_path_factory.mktemp(form) for form in ("sequence", "grid")}
+    run(*trained, folders["sequence"], pooling.Sequence(queries))
+    run(*trained, folders["grid"], pooling.Grid(2))
+    return folders
+
+
+@pytest.fixture(scope="module")
+def captured(trained):
+    """{split: every tap's tokens}, from one pass without batches."""
+    model, task = trained
+    with torch.no_grad(), taps.capture(model) as found:
+        model(task.prepared(task.train_inputs))
+        train = dict(found)
+        logits = model(task.prepared(task.test_inputs))
+        return {"train": train, "test": dict(found), "logits": logits}
+
+
+@pytest.mark.parametrize("form", ["sequence", "grid"])
+def test_a_streamed_dump_is_the_same_to_the_byte(digits, trained, queries, dumped, tmp_path, form):
+    forms = pooling.Sequence(queries) if form == "sequence" else pooling.Grid(2)
     with datasets.opened(digits[0]) as dataset:
-        task = training.Task.streamed(dataset)
-        activations.dump(model, task, settings, "fp32", other, {"seed": 0})
-    for block, path in paths.items():
-        assert path.read_bytes() == other[block].read_bytes()
+        run(trained[0], training.Task.streamed(dataset), tmp_path, forms)
+    for path in dumped[form].glob("*.h5"):
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
-def test_dump_holds_what_the_model_computes(dumped):
-    model, task, paths = dumped
-    with torch.no_grad(), taps.capture(model) as captured:
-        model(task.normalise(task.test_images))
-    with h5py.File(paths["block1"]) as file:
+def test_dump_holds_what_the_model_computes(trained, queries, dumped, captured):
+    tokens = captured["test"]["block1.hidden"]
+    with h5py.File(dumped["grid"] / "block1.h5") as file:
         assert set(file) == {"hidden", "heads", "labels"}
-        expected = activations.pool(captured["block1.hidden"], 2)
-        stored = file["hidden/test"][:]
-        assert stored.dtype == np.float16
+        expected = pooling.grid_pool(taps.Tokens(tokens, (4, 4)), 2)
+        assert file["hidden/grid/test"].dtype == np.float16
+        stored = activations.read(file["hidden/grid"], "test")[:]
         np.testing.assert_allclose(stored, expected, atol=2e-3)
-        np.testing.assert_array_equal(file["labels/test"][:], task.test_labels)
-        with torch.no_grad(), taps.capture(model, ["block1.hidden"]) as captured:
-            model(task.normalise(task.train_images))
-        rms = captured["block1.hidden"].square().mean((0, 1)).sqrt()
+        np.testing.assert_array_equal(file["labels/test"][:], trained[1].test_labels)
+        rms = captured["train"]["block1.hidden"].square().mean((0, 1)).sqrt()
         np.testing.assert_allclose(file["hidden/rms"][:], rms, rtol=1e-4)
+    with h5py.File(dumped["sequence"] / "block1.h5") as file:
+        assert file["hidden/mean/test"].dtype == np.float32
+        np.testing.assert_allclose(file["hidden/mean/test"][:, 0], tokens.mean(1), atol=1e-5)
+        expected = pooling.sequence_pool(tokens, *queries["block1.hidden"])
+        np.testing.assert_allclose(file["hidden/sequence/test"][:, 0], expected, atol=1e-5)
 
 
-def test_streamed_class_means_are_those_of_the_dump(dumped):
-    _, _, paths = dumped
-    with h5py.File(paths["block0"]) as file:
+def test_batch_size_changes_nothing_beyond_rounding(trained, queries, dumped, tmp_path):
+    run(*trained, tmp_path, pooling.Sequence(queries), batch_size=333)
+    with (
+        h5py.File(tmp_path / "block1.h5") as one,
+        h5py.File(dumped["sequence"] / "block1.h5") as two,
+    ):
+        for name in ("heads/sequence/test", "heads/mean/class_means/train", "heads/rms"):
+            np.testing.assert_allclose(one[name][:], two[name][:], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["sequence", "mean", "grid"])
+def test_streamed_class_means_are_those_of_the_dump(dumped, form):
+    with h5py.File(dumped["grid" if form == "grid" else "sequence"] / "block0.h5") as file:
+        group = file[f"heads/{form}"]
         for split in ("train", "test"):
-            a, y = file[f"heads/{split}"][:].astype(np.float64), file[f"labels/{split}"][:]
+            a = activations.read(group, split)[:].astype(np.float64)
+            y = file[f"labels/{split}"][:]
             expected = np.stack([a[y == c].mean(0) for c in range(10)])
-            np.testing.assert_allclose(
-                file[f"heads/class_means/{split}"][:], expected, rtol=1e-5, atol=1e-6
-            )
+            found = group[f"class_means/{split}"][:]
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
             np.testing.assert_allclose(snp.class_means(a, y, 10), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_logits_are_the_networks_own(trained, dumped, captured):
+    with h5py.File(dumped["grid"] / "logits.h5") as file:
+        np.testing.assert_allclose(file["logits"][:], captured["logits"], atol=1e-5)
+        np.testing.assert_array_equal(file["labels"][:], trained[1].test_labels)
+
+
+def test_extremes_are_the_ends_and_the_middle_of_each_nodes_range(dumped, captured):
+    tokens = captured["test"]["block1.heads"]
+    with h5py.File(dumped["sequence"] / "extremes1.h5") as file:
+        pooled = tokens.mean(1).numpy()
+        for n in range(8):
+            order = np.argsort(pooled[:, n])
+            found = {k: file[f"heads/mean/{k}/index"][n] for k in ("highest", "middle", "lowest")}
+            np.testing.assert_array_equal(found["highest"], order[::-1][:8])
+            np.testing.assert_array_equal(found["lowest"], order[:8])
+            rank = np.argsort(order)[found["middle"]]
+            assert np.abs(rank - 224.5).max() < 9
+        value, index, position = (
+            file[f"heads/token/{k}"][:] for k in ("value", "index", "position")
+        )
+        largest = tokens.amax(1).sort(0, descending=True).values[:8].T
+        np.testing.assert_allclose(value, largest, atol=1e-5)
+        at = tokens.numpy()[index, position, np.arange(8)[:, None]]
+        np.testing.assert_allclose(at, value, atol=1e-5)
+
+
+class Small(torch.nn.Module):
+    """Activations far from one, as float16 alone could not hold them."""
+
+    def __call__(self, tap, tokens):
+        return {"grid": pooling.grid_pool(tokens, 2) * self.scale}
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1e6])
+def test_activations_of_any_scale_are_held(trained, dumped, tmp_path, scale):
+    forms = Small()
+    forms.scale = scale
+    run(*trained, tmp_path, forms)
+    with h5py.File(tmp_path / "block1.h5") as one, h5py.File(dumped["grid"] / "block1.h5") as two:
+        found = activations.read(one["heads/grid"], "test")[:] / scale
+        expected = activations.read(two["heads/grid"], "test")[:]
+        np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)

@@ -1,9 +1,11 @@
 """The measurement against its definition done the slow way, and against planted answers."""
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from nodal import snp
@@ -77,8 +79,16 @@ def test_rank_is_at_most_the_number_of_positions(random, positions):
 
 
 def test_class_means_name_a_label_without_images():
-    with pytest.raises(NodalError, match="label 2 has no image"):
+    with pytest.raises(NodalError, match="label 2 has no input"):
         snp.class_means(np.zeros((2, 1, 1)), np.array([0, 1]), 3)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_out_of_range_is_not_left_out(kind, label):
+    labels = kind(np.array([0, 1, label]))
+    with pytest.raises(NodalError, match=f"label {label} of an input; expected 0 to 1"):
+        snp.class_means(kind(np.zeros((3, 1, 1), np.float32)), labels, 2)
 
 
 @pytest.mark.parametrize("theta", [-0.1, 1.0])
@@ -100,7 +110,6 @@ boolean_matrices = arrays(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
 @given(boolean_matrices)
 def test_clusters_equal_the_definition(boolean):
     np.testing.assert_array_equal(snp.clusters(boolean), slow_clusters(boolean))
@@ -113,6 +122,10 @@ def test_clusters_equal_the_definition_where_nearly_all_labels_are_diagonal(rand
     np.testing.assert_array_equal(snp.clusters(boolean), slow_clusters(boolean))
 
 
+def test_no_nodes_have_no_clusters():
+    assert snp.clusters(np.zeros((0, 3, 3), bool)).shape == (0, 3)
+
+
 def test_clusters_in_chunks_are_the_same(random, monkeypatch):
     boolean = random.random((20, 7, 7)) < 0.7
     whole = snp.clusters(boolean)
@@ -120,7 +133,6 @@ def test_clusters_in_chunks_are_the_same(random, monkeypatch):
     np.testing.assert_array_equal(snp.clusters(boolean), whole)
 
 
-@settings(max_examples=200, deadline=None)
 @given(boolean_matrices)
 def test_statistics_are_those_of_the_definition(boolean):
     table = snp.node_statistics(boolean)
@@ -170,13 +182,103 @@ def test_report_averages_over_nodes_with_a_cluster(random):
     assert (report["signal"], report["noise"], report["snr"]) == (4, 1, 4)
 
 
-def test_null_permutes_true_labels_only(random):
+def rank_one(random, D, C):
+    means, weights = random.normal(size=(2, C, 1, D)).astype("f4")
+    means[:, :, 0] = -1.0
+    weights[:, :, 0] = 1.0  # a silent node
+    return means, weights
+
+
+def any_rank(random, D, C):
+    return random.normal(size=(2, C, 3, D)).astype("f4")
+
+
+@pytest.mark.parametrize("draw", [rank_one, any_rank])
+def test_a_field_is_the_matrices_as_they_are_stored(random, tmp_path, draw):
+    means, weights = draw(random, 7, 9)
+    field = snp.field(means, weights)
+    assert field.shape == (7, 9)
+    found, exact = field.matrices(), snp.snp_matrices(means, weights)
+    assert np.all(np.abs(found - exact) <= 1e-3 * np.abs(exact).max((1, 2), keepdims=True))
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        field.save(file)
+    with h5py.File(tmp_path / "f.h5") as file:
+        again = snp.read(file)
+    assert np.array_equal(again.matrices(), found)
+    assert np.array_equal(again.matrices(slice(2, 4)), found[2:4])
+    assert np.array_equal(field.largest(), found.max((1, 2)))
+    assert np.array_equal(field.diagonal(), np.diagonal(found, axis1=1, axis2=2))
+    for theta in (0.0, 0.3, 0.9):
+        boolean = snp.binarize(found, theta)
+        diagonal = np.diagonal(boolean, axis1=1, axis2=2)
+        assert np.array_equal(snp.diagonals(field, theta), diagonal)
+
+
+def test_one_position_is_stored_exactly(random):
+    means, weights = rank_one(random, 7, 9)
+    assert np.array_equal(snp.field(means, weights).matrices(), snp.snp_matrices(means, weights))
+
+
+def test_blocks_of_nodes_change_nothing(random, monkeypatch):
+    field = snp.field(*any_rank(random, 11, 6))
+    whole = snp.describe(field, 0.3, 4, seed=1)
+    monkeypatch.setattr(snp, "CHUNK_BYTES", 4 * 6**2 * 3)
+    parts = snp.describe(snp.field(*any_rank(np.random.default_rng(0), 11, 6)), 0.3, 4, seed=1)
+    pd.testing.assert_frame_equal(pd.DataFrame(whole[0]), pd.DataFrame(parts[0]))
+    assert np.array_equal(whole[1], parts[1])
+    assert str(whole[2]) == str(parts[2])
+    expected = snp.node_statistics(snp.binarize(field.matrices(), 0.3))
+    pd.testing.assert_frame_equal(pd.DataFrame(whole[0]), expected)
+
+
+def test_null_permutes_true_labels_only():
     """A planted block loses its diagonal under permutation; the number of ones stays."""
-    boolean = np.zeros((40, 30, 30), dtype=bool)
-    boolean[:, :3, :3] = True
-    reports = snp.null_reports(boolean, 50, seed=1)
-    assert snp.tap_report(snp.node_statistics(boolean))["signal"] == 9
+    means, weights = np.zeros((2, 30, 1, 40), "f4")
+    means[:3], weights[:3] = 1.0, 1.0
+    columns, _, reports = snp.describe(snp.field(means, weights), 0.3, 50, seed=1)
+    assert snp.tap_report(columns)["signal"] == 9
     signals = [r["signal"] for r in reports if not np.isnan(r["signal"])]
     assert np.mean(signals) < 3
-    again = snp.null_reports(boolean, 50, seed=1)
+    again = snp.describe(snp.field(means, weights), 0.3, 50, seed=1)[2]
     assert str(reports) == str(again)
+
+
+def test_a_clean_tap_has_a_signal_share(random):
+    """Infinite SNR is no missing value, and no cluster at all is no signal."""
+    clean = snp.tap_report(snp.node_statistics(np.eye(4, dtype=bool)[None].repeat(3, 0)))
+    assert clean["signal_share"] == 1
+    assert clean["snr"] == np.inf
+    off = snp.tap_report(snp.node_statistics(~np.eye(4, dtype=bool)[None]))
+    assert off["signal_share"] == 0
+    assert np.isnan(off["snr"])
+    some = snp.tap_report(snp.node_statistics(random.random((9, 5, 5)) < 0.4))
+    assert some["signal_share"] == pytest.approx(some["snr"] / (1 + some["snr"]))
+
+
+def test_spreads_are_of_a_sample(random):
+    import statistics
+
+    columns = snp.node_statistics(random.random((9, 5, 5)) < 0.4)
+    some = columns[columns.n_clusters > 0]
+    report = snp.tap_report(columns)
+    assert report["noise_sd"] == pytest.approx(statistics.stdev(some.noise))
+    assert report["clusters_sd"] == pytest.approx(statistics.stdev(some.n_clusters))
+
+
+def test_a_report_is_the_means_and_spreads_of_its_columns(random):
+    import statistics
+
+    columns = snp.node_statistics(random.random((9, 5, 5)) < 0.4)
+    some = columns[columns.n_clusters > 0]
+    assert 2 < len(some) < 9
+    report = snp.tap_report(columns)
+    names = {"clusters": "n_clusters", "labels": "labels", "cluster_size": "cluster_size",
+             "signal": "signal", "noise": "noise"}  # fmt: skip
+    for name, column in names.items():
+        assert report[name] == pytest.approx(some[column].mean()), name
+        assert report[f"{name}_sd"] == pytest.approx(statistics.stdev(some[column])), name
+    assert report["nodes"] == 9
+    assert report["silent_share"] == columns.silent.mean()
+    one = snp.tap_report(snp.node_statistics(np.eye(3, dtype=bool)[None]))
+    assert one["signal"] == 3
+    assert np.isnan(one["signal_sd"]), "a single node has no spread"

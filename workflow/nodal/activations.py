@@ -1,76 +1,109 @@
-"""One streamed forward pass fills every tap: pooled activations, class means, root mean squares."""
+"""One streamed forward pass fills every tap: pooled activations, class means, root mean squares.
 
-import math
+From the same passes come the network's own logits and, for each node, the inputs at the extremes.
+"""
+
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from tqdm import tqdm
 
-from nodal import snp, storage, taps
+from nodal import snp, taps
 from nodal.errors import NodalError
+from nodal.files import storage
+from nodal.pooling import CACHED_ROWS, valid_rows
 from nodal.training import autocast
 
-CACHED_ROWS = 2048  # rows whose squares stay in the processor's cache
+EXTREMES = 8  # inputs kept at each end of a node's range, and in its middle
+DISK = {torch.float32: "f4", torch.float16: "f2"}
 
 
-def pool(tokens, grid):
-    """(B, T, D) -> (B, R, D): tokens averaged over the cells of a grid x grid partition.
+@dataclass
+class Targets:
+    """Where a dump goes: {block: file} of activations and of extremes, and the logits' file."""
 
-    A tap of fewer tokens than cells keeps its own, R = min(grid * grid, T). Raises NodalError if
-    the tokens are no square.
-    """
-    side = math.isqrt(tokens.shape[1])
-    if side * side != tokens.shape[1]:
-        raise NodalError(f"activations.grid: {tokens.shape[1]} tokens are no square")
-    if grid >= side:
-        return tokens
-    # A slice of a wider tensor is copied first: the kernel for adjacent channels is faster.
-    image = tokens.contiguous().transpose(1, 2).unflatten(2, (side, side))
-    return F.adaptive_avg_pool2d(image, grid).flatten(2).transpose(1, 2)
+    activations: dict
+    extremes: dict = field(default_factory=dict)
+    logits: str | None = None
 
 
 class TapStream:
-    """What one tap of one split adds up while its activations stream to disk."""
+    """What one tap of one split adds up, in one form, while its activations stream to disk."""
 
-    def __init__(self, file, site, split, n_images, n_classes, batch_size):
-        self.file, self.group, self.split = file, file.require_group(site), split
-        self.n_images, self.n_classes, self.batch_size = n_images, n_classes, batch_size
+    def __init__(self, file, group, split, n_inputs, n_classes, batch_size):
+        self.file, self.group, self.split = file, group, split
+        self.n_inputs, self.n_classes, self.batch_size = n_inputs, n_classes, batch_size
         self.sums, self.counts = 0, 0
-        self.stored = None
+        self.stored, self.scale = None, 1.0
 
     def add(self, start, pooled, labels):
-        """pooled: (B, R, D) float16; labels: (B,)."""
+        """pooled: (B, R, D) float32; labels: (B,)."""
         if self.stored is None:
-            rows = min(self.n_images, self.batch_size)
-            self.stored = self.group.create_dataset(
-                self.split, (self.n_images, *pooled.shape[1:]), "f2",
-                chunks=(rows, *pooled.shape[1:]), fletcher32=True,
-            )  # fmt: skip
+            self._open(pooled)
+        pooled = (pooled / self.scale).to(self.kind)
         self.stored[start : start + len(labels)] = pooled.cpu().numpy()
         self.file.check()
         sums, counts = snp.class_sums(pooled, labels, self.n_classes)
         self.sums = self.sums + sums.double()
         self.counts = self.counts + counts
 
+    def _open(self, pooled):
+        """Several positions are stored in float16, over a scale that suits the first batch."""
+        self.kind = torch.float32 if pooled.shape[1] == 1 else torch.float16
+        if self.kind == torch.float16:
+            self.scale = self._scale(pooled)
+        rows = min(self.n_inputs, self.batch_size)
+        self.stored = self.group.create_dataset(
+            self.split, (self.n_inputs, *pooled.shape[1:]), DISK[self.kind],
+            chunks=(rows, *pooled.shape[1:]), fletcher32=True,
+        )  # fmt: skip
+
+    def _scale(self, pooled):
+        if "scale" in self.group:
+            return torch.from_numpy(self.group["scale"][:]).to(pooled.device)
+        size = pooled.square().mean((0, 1)).sqrt()
+        scale = torch.where(size > 0, torch.exp2(torch.log2(size).round()), 1.0)
+        storage.put(self.group, "scale", scale.cpu().numpy())
+        return scale
+
     def close(self):
-        means = snp.means_from_sums(self.sums, self.counts).cpu().numpy()
+        scale = self.scale if torch.is_tensor(self.scale) else 1.0
+        means = snp.means_from_sums(self.sums * scale, self.counts).cpu().numpy()
         if not np.isfinite(means).all():
-            raise NodalError(f"{self.group.name[1:]}: activations exceed the range of float16")
+            raise NodalError(f"{self.group.name[1:]}: activations exceed the range of their format")
         storage.put(self.group, f"class_means/{self.split}", means)
 
 
+class Scaled:
+    """Activations stored in float16 over a scale, read as float32 a slice at a time."""
+
+    def __init__(self, stored, scale):
+        self.stored, self.scale, self.shape = stored, scale, stored.shape
+
+    def __len__(self):
+        return len(self.stored)
+
+    def __getitem__(self, rows):
+        return self.stored[rows].astype(np.float32) * self.scale
+
+
+def read(group, split):
+    """One form of a site, as `dump` left it -> (N, R, D), read when a slice of it is taken."""
+    return Scaled(group[split], group["scale"][:]) if "scale" in group else group[split]
+
+
 class MeanSquares:
-    """Sums of squares over all tokens of the taps that weights lead from: {tap: (D,)}."""
+    """Sums of squares over all valid tokens of the taps that weights lead from: {tap: (D,)}."""
 
     def __init__(self, wanted):
         self.sums = dict.fromkeys(wanted, 0)
         self.tokens = dict.fromkeys(wanted, 0)
 
-    def add(self, tap, tokens):
+    def add(self, tap, tokens, start):
         if tap in self.sums:
-            flat = tokens.flatten(0, 1)
+            flat = valid_rows(tokens)
             for part in flat.split(CACHED_ROWS):
                 self.sums[tap] = self.sums[tap] + part.float().square().sum(0).double()
             self.tokens[tap] += len(flat)
@@ -83,52 +116,140 @@ class MeanSquares:
             storage.put(files[block], f"{site}/rms", rms)
 
 
-@torch.no_grad()
-def dump(model, task, settings, precision, paths, attributes):
-    """Write one HDF5 file per block: {site}/{split} (N, R, D) float16, labels/{split}.
+class LargestTokens:
+    """The inputs with the largest single token of every node: {tap: value, index, position}."""
 
-    Also {site}/class_means/{split} (C, R, D) and, for taps that weights lead from, {site}/rms (D,)
-    over all tokens of the training split. settings: the activations section. paths: block -> file.
-    Memory holds one batch.
+    def __init__(self):
+        self.found = {}
+
+    def add(self, tap, tokens, start):
+        values = tokens.values.float()
+        if tokens.valid is not None:
+            values = values.masked_fill(~tokens.valid[:, :, None], -torch.inf)
+        value, position = values.max(1)  # (B, D)
+        index = torch.arange(start, start + len(value), device=value.device)
+        new = (value, index[:, None].expand_as(value), position)
+        if tap in self.found:
+            new = tuple(torch.cat(pair) for pair in zip(self.found[tap], new, strict=True))
+        best = new[0].topk(min(EXTREMES, len(new[0])), dim=0).indices
+        self.found[tap] = tuple(column.gather(0, best) for column in new)
+
+    def store(self, files):
+        """Write {site}/token/value, index and position (D, K) into each block's file."""
+        for tap, columns in self.found.items():
+            block, _, site = tap.partition(".")
+            for name, column in zip(("value", "index", "position"), columns, strict=True):
+                column = column.T.contiguous().cpu().numpy()
+                kind = np.float32 if name == "value" else np.int32
+                storage.put(files[block], f"{site}/token/{name}", column.astype(kind))
+
+
+def extremes(pooled):
+    """Pooled values (N, D) -> {"highest", "middle", "lowest": (value (D, K), index (D, K))}.
+
+    Middle: nearest to the node's median.
+    """
+    values = torch.as_tensor(pooled).T.contiguous()
+    k = min(EXTREMES, values.shape[1])
+    off = (values - values.median(1, keepdim=True).values).abs()
+    places = {"highest": values.topk(k).indices, "middle": off.topk(k, largest=False).indices,
+              "lowest": values.topk(k, largest=False).indices}  # fmt: skip
+    return {
+        name: (values.gather(1, index).numpy(), index.int().numpy())
+        for name, index in places.items()
+    }
+
+
+@torch.no_grad()
+def dump(model, task, forms, settings, precision, targets, attributes):
+    """Write what every tap says of every input: one HDF5 file of activations per block.
+
+    Per site and form `{site}/{form}/{split}` (N, R, D), float32 where R = 1, else float16 times
+    `{site}/{form}/scale` (D,); `{site}/{form}/class_means/{split}` (C, R, D); for taps that weights
+    lead from `{site}/rms` (D,) over all valid tokens of the training split; labels/{split}. forms:
+    `nodal.pooling.Sequence` or `Grid`. settings: the activations section. Memory holds one batch.
     """
     model.eval()
     names = taps.select(model, settings["sites"])
     squares = MeanSquares({edge.source for edge in model.edges()} & set(names))
+    largest = LargestTokens()
     with ExitStack() as stack:
-        files = {
-            block: stack.enter_context(storage.write_hdf5(path, {**attributes, "block": block}))
-            for block, path in paths.items()
-        }
-        for split, images, labels in (
-            ("train", task.train_images, task.train_labels),
-            ("test", task.test_images, task.test_labels),
+
+        def opened(paths):
+            return {
+                block: stack.enter_context(storage.write_hdf5(path, {**attributes, "block": block}))
+                for block, path in paths.items()
+            }
+
+        files, ends = opened(targets.activations), opened(targets.extremes)
+        for split, inputs, labels, observe in (
+            ("train", task.train_inputs, task.train_labels, squares.add),
+            ("test", task.test_inputs, task.test_labels, largest.add),
         ):
-            streams = {}
-            for tap in names:
-                block, _, site = tap.partition(".")
-                streams[tap] = TapStream(
-                    files[block], site, split, len(labels), task.n_classes, settings["batch_size"]
-                )
-            observe = squares.add if split == "train" else (lambda tap, tokens: None)
-            _stream_split(model, task, (images, labels), settings, precision, streams, observe)
+            passing = _Pass(model, task, forms, settings, precision, files, split, observe)
+            logits = passing.run(list(names), inputs, labels)
             for file in files.values():
                 storage.put(file, f"labels/{split}", labels.cpu().numpy())
         squares.store(files)
+        if ends:
+            largest.store(ends)
+            _store_extremes(files, ends)
+    if targets.logits:
+        with storage.write_hdf5(targets.logits, attributes) as file:
+            storage.put(file, "logits", logits.cpu().numpy())
+            storage.put(file, "labels", task.test_labels.cpu().numpy())
 
 
-def _stream_split(model, task, data, settings, precision, streams, observe):
-    def reduce(tap, tokens):
-        observe(tap, tokens)
-        return pool(tokens.float(), settings["grid"]).half()
+def _store_extremes(files, ends):
+    """By the pooled values that were just written, a tap in memory at a time."""
+    for block, file in files.items():
+        for site in (name for name in file if name != "labels"):
+            for form in (name for name in file[site] if name != "rms"):
+                pooled = read(file[site][form], "test")[:]
+                for end, (value, index) in extremes(pooled.mean(1)).items():
+                    storage.put(ends[block], f"{site}/{form}/{end}/value", value)
+                    storage.put(ends[block], f"{site}/{form}/{end}/index", index)
 
-    images, labels = data
-    size = settings["batch_size"]
-    with taps.capture(model, list(streams), reduce) as captured:
-        for start in tqdm(range(0, len(labels), size), desc="dump", disable=None):
-            batch = slice(start, start + size)
-            with autocast(task.device, precision):
-                model(task.normalise(images[batch]))
-            for tap, stream in streams.items():
-                stream.add(start, captured.pop(tap), labels[batch])
-    for stream in streams.values():
-        stream.close()
+
+@dataclass
+class _Pass:
+    """One split on its way through the network."""
+
+    model: torch.nn.Module
+    task: object
+    forms: object
+    settings: dict
+    precision: str
+    files: dict
+    split: str
+    observe: object
+
+    def run(self, names, inputs, labels):
+        """Stream the split into the files; returns its logits (N, C)."""
+        size, start, streams, logits = self.settings["batch_size"], 0, {}, []
+
+        def reduce(tap, tokens):
+            self.observe(tap, tokens, start)
+            return self.forms(tap, tokens)
+
+        with taps.capture(self.model, names, reduce) as captured:
+            for start in tqdm(range(0, len(labels), size), desc=self.split, disable=None):
+                batch = slice(start, start + size)
+                with autocast(self.task.device, self.precision):
+                    logits.append(self.model(self.task.prepared(inputs[batch])).float())
+                for tap in names:
+                    for form, pooled in captured.pop(tap).items():
+                        if (tap, form) not in streams:
+                            streams[tap, form] = self._stream(tap, form, len(labels))
+                        streams[tap, form].add(start, pooled, labels[batch])
+        for stream in streams.values():
+            stream.close()
+        return torch.cat(logits)
+
+    def _stream(self, tap, form, n_inputs):
+        block, _, site = tap.partition(".")
+        file = self.files[block]
+        return TapStream(
+            file, file.require_group(f"{site}/{form}"), self.split, n_inputs,
+            self.task.n_classes, self.settings["batch_size"],
+        )  # fmt: skip

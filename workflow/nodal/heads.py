@@ -1,4 +1,8 @@
-"""Which head knows which label. H heads, D nodes, C labels; node n is of head n // (D / H)."""
+"""Which head knows which label. H heads, D nodes, C labels; node n is of head n // (D / H).
+
+Undefined is NaN throughout: with one head, or where no node recognises any label, there is nothing
+to divide and nothing to compare.
+"""
 
 from dataclasses import dataclass
 
@@ -6,7 +10,9 @@ import numpy as np
 
 from nodal import snp
 from nodal.errors import NodalError
-from nodal.snp import _as_kind_of, _to_numpy
+from nodal.snp import CHUNK_BYTES, _as_kind_of, _to_numpy
+
+TIE = 1e-12  # sums of the same numbers in another order differ in their last digits
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,23 @@ class SymmetryBreaking:
 
     def __iter__(self):
         return iter((self.Q, self.null, self.z, self.p))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """value: a statistic. excess: the value less the mean of its null. p: one-sided, against it."""
+
+    value: float
+    excess: float
+    p: float
+
+
+def compare(value, null):
+    """A statistic and draws of its null -> Compared; p = (1 + #{null >= value}) / (1 + draws)."""
+    if not (np.isfinite(value) and np.isfinite(null).all()):
+        return Compared(float(value), np.nan, np.nan)
+    p = (1 + np.count_nonzero(null >= value - TIE)) / (1 + len(null))
+    return Compared(float(value), float(value - null.mean()), float(p))
 
 
 def label_counts(diagonal, n_heads):
@@ -40,7 +63,7 @@ def label_shares(counts):
 def order_parameter(counts):
     """Q: mean over labels of max_h share; 1/H when symmetric, 1 when fully broken.
 
-    Labels that no node recognises are left out; NaN if there is no other.
+    Labels that no node recognises are left out; NaN if there is no other. counts: (..., H, C).
     """
     total = counts.sum(-2)
     largest = counts.max(-2)
@@ -50,21 +73,33 @@ def order_parameter(counts):
     return np.where(n_known > 0, shares.sum(-1) / np.maximum(n_known, 1), np.nan)
 
 
+def reassignments(n_nodes, n_permutations, seed, node_bytes):
+    """Yield int (n, D): orders of the nodes, some at a time, so many that a chunk holds them."""
+    random = np.random.default_rng(seed)
+    at_once = max(1, CHUNK_BYTES // max(1, n_nodes * node_bytes))
+    for start in range(0, n_permutations, at_once):
+        n = min(at_once, n_permutations - start)
+        yield random.permuted(np.tile(np.arange(n_nodes), (n, 1)), axis=1)
+
+
 def symmetry_breaking(diagonal, n_heads, n_permutations, seed):
     """bool (D, C) -> Q against its null: nodes reassigned to heads at random, head sizes kept.
 
-    z = (Q - mean of null) / sd of null; p is one-sided, (1 + #{null >= Q}) / (1 + permutations).
+    z = (Q - mean of null) / sd of null, 0 where the null does not vary; p is one-sided,
+    (1 + #{null >= Q}) / (1 + permutations). z and p are NaN with one head and without labels.
     """
     array = _to_numpy(diagonal)
     Q = float(order_parameter(label_counts(array, n_heads)))
-    random = np.random.default_rng(seed)
-    null = np.empty(n_permutations)
-    for i in range(n_permutations):
-        null[i] = order_parameter(label_counts(array[random.permutation(len(array))], n_heads))
+    null = np.concatenate([
+        order_parameter(array[order].reshape(len(order), n_heads, -1, array.shape[1]).sum(2))
+        for order in reassignments(len(array), n_permutations, seed, array.shape[1])
+    ])  # fmt: skip
+    if n_heads == 1 or not np.isfinite(Q):
+        return SymmetryBreaking(Q, null, np.nan, np.nan)
     spread = null.std(ddof=1)
-    z = (Q - null.mean()) / spread if spread > 0 else 0.0
-    p = (1 + np.count_nonzero(null >= Q - 1e-12)) / (1 + n_permutations)
-    return SymmetryBreaking(Q, null, float(z), float(p))
+    compared = compare(Q, null)
+    z = compared.excess / spread if spread > TIE else 0.0
+    return SymmetryBreaking(Q, null, float(z), compared.p)
 
 
 def experts(counts):
@@ -73,87 +108,148 @@ def experts(counts):
 
 
 def expert_gain(values, expert):
-    """Mean of values[h, c] where h is the expert of c, less the mean over the rest.
+    """Mean of values[..., h, c] where h is the expert of c, less the mean over the rest.
 
-    values: (H, C), NaN where undefined; expert: (C,).
+    values: (..., H, C); expert: (C,). NaN where there is no expert or no rest.
     """
-    is_expert = np.arange(len(values))[:, None] == expert
-    return np.nanmean(values[is_expert]) - np.nanmean(values[~is_expert])
-
-
-def _ranks(values):
-    from scipy.stats import rankdata
-
-    return rankdata(values)
-
-
-def permutation_test(statistic, values, n_permutations, seed):
-    """One-sided p of statistic(values (H, C)) when the heads of each label are shuffled."""
-    observed = statistic(values)
-    random = np.random.default_rng(seed)
-    exceed = 0
-    for _ in range(n_permutations):
-        exceed += statistic(random.permuted(values, axis=0)) >= observed - 1e-12
-    return float(observed), float((1 + exceed) / (1 + n_permutations))
+    is_expert = np.arange(values.shape[-2])[:, None] == expert
+    if is_expert.all() or not is_expert.any():
+        return np.full(values.shape[:-2], np.nan)[()]
+    return values[..., is_expert].mean(-1) - values[..., ~is_expert].mean(-1)
 
 
 def spearman(share, drop):
-    """Spearman correlation of two (H, C) arrays over the pairs where both are defined."""
-    defined = np.isfinite(share) & np.isfinite(drop)
-    a, b = _ranks(share[defined]), _ranks(drop[defined])
-    if len(a) < 3 or a.std() == 0 or b.std() == 0:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
+    """Spearman correlation of share (H, C) with each of drop (..., H, C), over heads and labels.
+
+    NaN with fewer than three pairs, and where either side has no two different values.
+    """
+    from scipy.stats import rankdata
+
+    flat = drop.reshape(*drop.shape[:-2], -1)
+    if share.size < 3:
+        return np.full(flat.shape[:-1], np.nan)[()]
+    a = rankdata(share) - (share.size + 1) / 2
+    b = rankdata(flat, axis=-1) - (share.size + 1) / 2
+    spread = np.sqrt((a**2).sum() * (b**2).sum(-1))
+    return np.where(spread > 0, (b @ a) / np.where(spread > 0, spread, 1), np.nan)[()]
 
 
-def head_matrices(snp, n_heads):
-    """(D, C, C) -> (H, C, C): a head's own SNP matrix, the sum of its nodes'."""
-    return snp.reshape(n_heads, -1, *snp.shape[1:]).sum(1)
+def permutation_test(statistic, values, n_permutations, seed):
+    """A statistic of values (H, C) against the labels permuted, by one permutation for all heads.
+
+    Heads and labels differ in level. A head keeps its values and the heads' values of a label stay
+    together, so that neither level is mistaken for an effect; what goes is which label is which.
+    statistic: (..., H, C) -> (...). Returns Compared.
+    """
+    random = np.random.default_rng(seed)
+    n_labels, null = values.shape[1], []
+    at_once = max(1, CHUNK_BYTES // max(1, values.nbytes))
+    for start in range(0, n_permutations, at_once):
+        n = min(at_once, n_permutations - start)
+        order = random.permuted(np.tile(np.arange(n_labels), (n, 1)), axis=1)
+        null.append(statistic(values[:, order].swapaxes(0, 1)))
+    return compare(statistic(values), np.concatenate(null))
+
+
+def group_matrices(matrices, groups):
+    """SNP (D, C, C), int (G, n) -> (G, C, C): the sum of the SNP matrices of each group's nodes."""
+    members = np.zeros((len(groups), len(matrices)), matrices.dtype)
+    np.put_along_axis(members, groups, 1, axis=1)
+    summed = members @ matrices.reshape(len(matrices), -1)
+    return summed.reshape(-1, *matrices.shape[1:])
+
+
+def head_matrices(matrices, n_heads):
+    """SNP (D, C, C) -> (H, C, C): a head's own SNP matrix, the sum of its nodes'."""
+    return group_matrices(matrices, np.arange(len(matrices)).reshape(n_heads, -1))
+
+
+def cluster_columns(matrices, threshold):
+    """SNP (G, C, C) -> arrays (G,) of `snp.statistics_columns`."""
+    boolean = snp.binarize(matrices, threshold)
+    return snp.statistics_columns(boolean, snp.clusters(boolean))
+
+
+def cooperation(matrices, n_heads, threshold, n_permutations, seed):
+    """Share of ones that are signal in the heads' summed matrices, against groups at random.
+
+    Null: the nodes are reassigned to heads at random, head sizes kept. Returns Compared; NaN with
+    one head, which has no other group.
+    """
+
+    def signal_share(groups):
+        columns = cluster_columns(group_matrices(matrices, groups), threshold)
+        by_heads = {key: column.reshape(-1, n_heads) for key, column in columns.items()}
+        return snp.signal_share(by_heads)
+
+    D, n_labels = matrices.shape[:2]
+    own = signal_share(np.arange(D).reshape(n_heads, -1))[0]
+    if n_heads == 1:
+        return Compared(float(own), np.nan, np.nan)
+    group_bytes = -(-n_heads * n_labels * n_labels * 16 // D)
+    null = [
+        signal_share(order.reshape(len(order) * n_heads, -1))
+        for order in reassignments(D, n_permutations, seed, group_bytes)
+    ]
+    return compare(own, np.concatenate(null))
 
 
 def head_reports(matrices, n_heads, threshold):
     """SNP (D, C, C) -> arrays (H,) of each head's own clusters, and both SNRs of the means."""
-    summed = head_matrices(matrices, n_heads)
-    heads = {}
-    for name, array in (("head", summed), ("node", matrices)):
-        boolean = snp.binarize(array, threshold)
-        columns = snp.statistics_columns(boolean, snp.clusters(boolean))
-        heads[f"{name}_snr"] = snp.tap_report(columns)["snr"]
-        if name == "head":
-            for key in ("n_clusters", "cluster_size", "signal", "noise"):
-                heads[f"head_{key}"] = columns[key]
+    own = cluster_columns(head_matrices(matrices, n_heads), threshold)
+    heads = {f"head_{key}": own[key] for key in ("n_clusters", "cluster_size", "signal", "noise")}
+    heads["head_snr"] = snp.tap_report(own)["snr"]
+    heads["node_snr"] = snp.tap_report(cluster_columns(matrices, threshold))["snr"]
     return heads
 
 
-def report(matrices, diagonal, restricted, drop, threshold, n_permutations, seed):
+def block_statistics(matrices, diagonals, split, measured, threshold, n_permutations, seed):
+    """Everything said of a block's heads as a whole: a dict of numbers, see `report`."""
+    n_heads = len(measured["restricted_auc"])
+    broken = symmetry_breaking(diagonals[split], n_heads, n_permutations, seed)
+    low, high = np.quantile(broken.null, (0.025, 0.975))
+    block = {"Q": broken.Q, "Q_null": broken.null.mean(), "Q_null_low": low}
+    block |= {"Q_null_high": high, "z_Q": broken.z, "p_Q": broken.p}
+    counts = label_counts(diagonals["train"], n_heads)
+    known = counts.sum(0) > 0
+    expert, share = experts(counts)[known], label_shares(counts)[:, known]
+    tests = {
+        "restricted": ("restricted_auc", lambda v: expert_gain(v, expert)),
+        "drop": ("drop_auc", lambda v: expert_gain(v, expert)),
+        "rho": ("drop_auc", lambda v: spearman(share, v)),
+    }
+    found = {
+        name: permutation_test(statistic, measured[source][:, known], n_permutations, seed + i)
+        for i, (name, (source, statistic)) in enumerate(tests.items(), start=1)
+    }
+    found["cooperation"] = cooperation(matrices, n_heads, threshold, n_permutations, seed + 4)
+    for name, compared in found.items():
+        block |= {name if name in ("rho", "cooperation") else f"{name}_gain": compared.value}
+        block |= {f"{name}_excess": compared.excess, f"p_{name}": compared.p}
+    return block
+
+
+def report(matrices, diagonals, split, measured, threshold, n_permutations, seed):
     """Everything measured of a block's heads: a data frame, one row per head and label.
 
-    matrices: SNP (D, C, C) of the site `heads`; diagonal: bool (D, C); restricted, drop: (H, C),
-    accuracy of the readout restricted to a head, and loss of accuracy when it is silenced. Columns
-    of the block (Q, its null, gains, rho, p-values) and of the head are repeated.
+    matrices: SNP (D, C, C) of the site `heads`, of the split described. diagonals: {"train",
+    "test"}: bool (D, C). A label's expert and the heads' shares of it are chosen on the training
+    split; Q is of the split described. measured: (H, C) of the test split: restricted_auc and
+    restricted_accuracy of the readout restricted to a head, drop_auc and drop_accuracy when it is
+    silenced. Columns of the block (Q, its null, gains, rho, p-values) and of the head are repeated.
     """
     import pandas as pd
 
-    n_heads, n_labels = restricted.shape
-    counts = label_counts(diagonal, n_heads)
-    share, expert = label_shares(counts), experts(counts)
-    known = counts.sum(0) > 0
-    broken = symmetry_breaking(diagonal, n_heads, n_permutations, seed)
-    low, high = np.nanquantile(broken.null, (0.025, 0.975))
-    block = {"Q": broken.Q, "Q_null": np.nanmean(broken.null), "Q_null_low": low}
-    block |= {"Q_null_high": high, "z_Q": broken.z, "p_Q": broken.p}
-    for name, values in (("restricted", restricted), ("drop", drop)):
-        block[f"{name}_gain"], block[f"p_{name}"] = permutation_test(
-            lambda v: expert_gain(v[:, known], expert[known]), values, n_permutations, seed + 1
-        )
-    block["rho"], block["p_rho"] = permutation_test(
-        lambda v: spearman(share, v), drop, n_permutations, seed + 2
-    )
-    reports = head_reports(matrices, n_heads, threshold)
+    n_heads, n_labels = measured["restricted_auc"].shape
+    block = block_statistics(matrices, diagonals, split, measured, threshold, n_permutations, seed)
     head, label = (axis.ravel() for axis in np.indices((n_heads, n_labels)))
-    columns = {"head": head, "label": label, "count": counts.ravel(), "share": share.ravel()}
-    columns |= {"expert": (expert[label] == head) & known[label]}
-    columns |= {"restricted": restricted.ravel(), "drop": drop.ravel()}
-    for key, value in reports.items():
+    columns = {"head": head, "label": label}
+    for name, diagonal in diagonals.items():
+        counts = label_counts(diagonal, n_heads)
+        columns |= {f"count_{name}": counts.ravel(), f"share_{name}": label_shares(counts).ravel()}
+    counts = label_counts(diagonals["train"], n_heads)
+    columns["expert"] = (experts(counts)[label] == head) & (counts.sum(0) > 0)[label]
+    columns |= {name: values.ravel() for name, values in measured.items()}
+    for key, value in head_reports(matrices, n_heads, threshold).items():
         columns[key] = np.asarray(value)[head] if np.ndim(value) else value
     return pd.DataFrame({**columns, **block})

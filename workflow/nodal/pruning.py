@@ -7,17 +7,9 @@ bool (D_out, D_in). Controls keep as many weights of each matrix as ANDC does.
 
 import numpy as np
 
-from nodal.snp import _as_kind_of, _to_numpy, binarize, snp_matrices
+from nodal.snp import _as_kind_of, _to_numpy
 
-METHODS = ("andc", "random", "magnitude", "wanda", "random_labels")
-
-
-def diagonals(means, weights, threshold):
-    """Class means and readout (C, R, D) -> bool (D, C): the labels each node recognises."""
-    boolean = binarize(snp_matrices(means, weights), threshold)
-    if isinstance(boolean, np.ndarray):
-        return np.diagonal(boolean, axis1=1, axis2=2).copy()
-    return boolean.diagonal(dim1=1, dim2=2)
+METHODS = ("andc", "random", "magnitude", "wanda", "wanda_matrix", "random_labels")
 
 
 def andc_mask(diagonal_in, diagonal_out):
@@ -48,6 +40,23 @@ def keep_top(score, n_kept):
     return mask.reshape(score.shape)
 
 
+def keep_top_of_rows(score, n_kept):
+    """(D_out, D_in) -> bool: of each row floor(n_kept / D_out) largest scores, or one more.
+
+    The rows with one more are those whose next best score is largest.
+    """
+    each, extra = divmod(n_kept, len(score))
+    order = np.argsort(-score, axis=1, kind="stable")
+    mask = np.zeros(score.shape, dtype=bool)
+    np.put_along_axis(mask, order[:, :each], True, axis=1)
+    if extra:
+        next_best = order[:, each]
+        rows = np.arange(len(score))
+        chosen = np.argsort(-score[rows, next_best], kind="stable")[:extra]
+        mask[chosen, next_best[chosen]] = True
+    return mask
+
+
 def keep_random(shape, n_kept, random):
     mask = np.zeros(int(np.prod(shape)), dtype=bool)
     mask[random.choice(mask.size, n_kept, replace=False)] = True
@@ -73,7 +82,8 @@ def masks(method, edges, diagonal, rms, seed):
     """{edge name: mask} of a method for a network's edges.
 
     edges: [(name, source, target, weight array)]. diagonal: {tap: bool (D, C)}. rms: {tap: (D,)},
-    root mean square of each node's activations. Random methods draw from `seed`.
+    root mean square of each node's activations. Random methods draw from `seed`. Wanda compares
+    within each output row (arXiv 2306.11695), `wanda_matrix` over the whole matrix.
     """
     random = np.random.default_rng(seed)
     if method == "random_labels":
@@ -91,6 +101,8 @@ def masks(method, edges, diagonal, rms, seed):
         elif method == "magnitude":
             result[name] = keep_top(magnitude(weight), n_kept)
         elif method == "wanda":
+            result[name] = keep_top_of_rows(magnitude(weight) * rms[source][None], n_kept)
+        elif method == "wanda_matrix":
             result[name] = keep_top(magnitude(weight) * rms[source][None], n_kept)
         else:
             raise ValueError(method)

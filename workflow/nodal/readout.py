@@ -14,9 +14,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from nodal.datasets.splits import stratified
+from nodal.training.optimizers import LBFGS
+
 CHECK = 10
 ROUND = 30
 IN_MEMORY = 2**29
+ROUNDING = 1e-6  # of a sum in single precision, in terms of its largest part
 CHUNK = {"cpu": 2**22, "cuda": 2**28}
 
 
@@ -25,7 +29,8 @@ class Readout:
     """What `fit` found.
 
     weights: (C, R, D). distance: bound on the relative distance from the optimum, |V - V*| / |V|.
-    gradient_norm: at the end, as a share of the norm at W = 0.
+    gradient_norm: at the end, as a share of the norm at W = 0. majority_share: of the test split's
+    most frequent label.
     """
 
     weights: np.ndarray
@@ -37,6 +42,8 @@ class Readout:
     accuracy: dict
     label_accuracy: np.ndarray
     head_accuracy: np.ndarray | None
+    head_auc: np.ndarray | None
+    majority_share: float
 
 
 class Features:
@@ -117,7 +124,14 @@ class Problem:
             hessian = hessian + x.T @ (x * curvature)
         hessian = hessian.double() / torch.outer(self.scale, self.scale)
         hessian.diagonal().add_(penalty)
-        return torch.linalg.cholesky(hessian)
+        size = hessian.diagonal().mean()
+        rounding = ROUNDING * size
+        factor, failed = torch.linalg.cholesky_ex(hessian)
+        while failed and rounding < size:  # sums in single precision may leave an eigenvalue < 0
+            hessian.diagonal().add_(rounding)
+            rounding = 10 * rounding
+            factor, failed = torch.linalg.cholesky_ex(hessian)
+        return torch.linalg.cholesky(hessian) if failed else factor
 
 
 @dataclass
@@ -141,23 +155,23 @@ def minimise(problem, penalty, tolerance, max_iterations, start=None):
     at_zero = problem.objective(problem.zero(), penalty)[1].norm()
     distance, iterations = math.inf, 0
     while distance > tolerance and iterations < max_iterations:
-        steps = _round(problem, penalty, weights)
-        for weights, gradient in steps:
-            iterations += CHECK
+        parts = _round(problem, penalty, weights, max_iterations - iterations)
+        for weights, gradient, steps in parts:
+            iterations += steps
             distance = (gradient.norm() / (penalty * weights.norm())).item()
-            if distance <= tolerance or iterations >= max_iterations:
+            if distance <= tolerance:
                 break
     return Minimum(weights, distance, (gradient.norm() / at_zero).item(), iterations)
 
 
-def _round(problem, penalty, weights):
-    """Yield weights and gradient after every CHECK steps, ROUND steps in all."""
+def _round(problem, penalty, weights, most):
+    """Yield weights, gradient and steps made after every CHECK of them; ROUND or `most` in all."""
     lower = problem.preconditioner(weights, penalty)
     inverse = torch.linalg.solve_triangular(lower, torch.eye(len(lower)).to(lower), upper=False)
     inverse = inverse.float()
     place = (weights.double() @ lower).float()
-    optimizer = torch.optim.LBFGS(
-        [place], max_iter=CHECK, history_size=ROUND, line_search_fn="strong_wolfe",
+    optimizer = LBFGS(
+        [place], history_size=ROUND, line_search_fn="strong_wolfe",
         tolerance_grad=0, tolerance_change=0,
     )  # fmt: skip
 
@@ -166,54 +180,75 @@ def _round(problem, penalty, weights):
         place.grad = gradient @ inverse.T
         return value
 
-    for _ in range(ROUND // CHECK):
+    for done in range(0, min(ROUND, most), CHECK):
+        steps = optimizer.param_groups[0]["max_iter"] = min(CHECK, most - done)
         optimizer.step(closure)
         weights = place @ inverse
-        yield weights, problem.objective(weights, penalty)[1]
+        yield weights, problem.objective(weights, penalty)[1], steps
 
 
-def stratified_holdout(labels, share, seed=0):
-    """Boolean (N,): a fixed random share of each label, at least one image of it, held out."""
-    random = np.random.default_rng(seed)
-    held = np.zeros(len(labels), dtype=bool)
-    for label in np.unique(labels):
-        members = random.permutation(np.flatnonzero(labels == label))
-        held[members[: max(1, round(share * len(members)))]] = True
-    return held
+@dataclass
+class Choice:
+    """What the held-out part said: the penalty, the weights (C, F) found with it on the rest (None
+    if nothing was tried), and their cross-entropy and accuracy on it.
+    """
+
+    penalty: float
+    weights: torch.Tensor | None = None
+    loss: float = math.nan
+    accuracy: float = math.nan
 
 
 def choose_penalty(features, labels, n_classes, settings):
     """The penalty whose readout, trained on the rest, has the least cross-entropy held out.
 
     Goes from the strongest to the weakest, each started at the last, and stops when a weaker one
-    does worse. Returns also the best one's weights W (C, F), None where there is no choice.
+    does worse.
     """
-    if len(settings["penalties"]) == 1:
-        return settings["penalties"][0], None
-    held = torch.from_numpy(stratified_holdout(labels.cpu().numpy(), settings["holdout"]))
+    held = torch.from_numpy(stratified(labels.cpu().numpy(), settings["holdout"]))
     held = held.to(labels.device)
     rest = Problem(features, labels, n_classes, share=(~held).float() / (~held).sum())
-    weights, best = None, (np.inf, None, None)
+    weights, best = None, None
     for penalty in sorted(settings["penalties"], reverse=True):
         weights = minimise(
             rest, penalty, 10 * settings["tolerance"], settings["max_iterations"], weights
         ).weights
         loss = rest.loss(weights, held.float() / held.sum())
-        if loss >= best[0]:
+        if best is not None and not loss < best.loss:
             break
-        best = (loss, penalty, weights / rest.scale)
-    return best[1], best[2]
+        accuracy = _right(features, labels, weights / rest.scale)[held].float().mean().item()
+        best = Choice(penalty, weights / rest.scale, loss, accuracy)
+    return best
 
 
-def fit(train, train_labels, test, test_labels, n_classes, settings, n_heads=None):
+def choose_form(forms, labels, n_classes, settings):
+    """{form: activations (N, R, D) of the training split} -> (the form to keep, {form: Choice}).
+
+    The first form is kept only if it does better held out than each of the others, each at its own
+    best penalty. With one form and one penalty there is nothing to choose.
+    """
+    if len(forms) == 1 and len(settings["penalties"]) == 1:
+        (form,) = forms
+        return form, {form: Choice(settings["penalties"][0])}
+    choices = {
+        form: choose_penalty(Features(a, labels.device), labels, n_classes, settings)
+        for form, a in forms.items()
+    }
+    return min(reversed(choices), key=lambda form: choices[form].loss), choices
+
+
+def fit(train, train_labels, test, test_labels, n_classes, settings, n_heads=None, choice=None):
     """Train a tap's readout: activations (N, R, D) of both splits -> Readout.
 
     Activations: tensors, arrays or HDF5 datasets; labels: tensors (N,), on the device to work on.
-    settings: the readout section. n_heads: also measure each head's nodes alone.
+    settings: the readout section. n_heads: also measure each head's nodes alone. choice: what
+    `choose_form` said of these activations; None: choose the penalty now.
     """
     device = train_labels.device
     features, shape = Features(train, device), (n_classes, *train.shape[1:])
-    penalty, start = choose_penalty(features, train_labels, n_classes, settings)
+    if choice is None:
+        choice = choose_form({"only": train}, train_labels, n_classes, settings)[1]["only"]
+    penalty, start = choice.penalty, choice.weights
     problem = Problem(features, train_labels, n_classes)
     if start is not None:
         start = torch.where(problem.scale.isfinite(), start * problem.scale, 0.0)
@@ -221,6 +256,7 @@ def fit(train, train_labels, test, test_labels, n_classes, settings, n_heads=Non
     weights = found.weights / problem.scale
     accuracy = {"train": _right(features, train_labels, weights).float().mean().item()}
     tested = Features(test, device)
+    by_head = (tested, test_labels, weights.reshape(shape), n_heads)
     right = _right(tested, test_labels, weights)
     accuracy["test"] = right.float().mean().item()
     return Readout(
@@ -232,9 +268,9 @@ def fit(train, train_labels, test, test_labels, n_classes, settings, n_heads=Non
         objective=problem.objective(found.weights, penalty)[0].item(),
         accuracy=accuracy,
         label_accuracy=per_label(right, test_labels, n_classes),
-        head_accuracy=head_accuracy(tested, test_labels, weights.reshape(shape), n_heads)
-        if n_heads
-        else None,
+        head_accuracy=head_accuracy(*by_head) if n_heads else None,
+        head_auc=head_auc(*by_head) if n_heads else None,
+        majority_share=torch.bincount(test_labels).max().item() / len(test_labels),
     )
 
 
@@ -261,3 +297,44 @@ def head_accuracy(features, labels, weights, n_heads):
         hits.append(logits.argmax(2) == labels[rows, None])
     right = torch.cat(hits).T
     return np.stack([per_label(head, labels, len(weights)) for head in right])
+
+
+def auc(scores, labels):
+    """Scores (N, C), labels (N,) -> (C,): area under the ROC curve of each label's own score.
+
+    The chance that an image of the label scores higher in column c than one of another label, ties
+    counted half; blind to anything added to a column. NaN where either kind of image is missing.
+    """
+    ordered = scores.T.contiguous().sort(1).values
+    own = scores.gather(1, labels[:, None])[:, 0]
+    areas = np.full(scores.shape[1], np.nan)
+    for label, column in enumerate(ordered):
+        values = own[labels == label]
+        n, rest = len(values), len(own) - len(values)
+        if n and rest:
+            below = torch.searchsorted(column, values) + torch.searchsorted(
+                column, values, right=True
+            )
+            # Half the pairs of the label's own images, each with itself too, were counted along.
+            areas[label] = (below.sum().item() / 2 - n * n / 2) / (n * rest)
+    return areas
+
+
+def head_auc(features, labels, weights, n_heads):
+    """Features of (N, R, D), (N,), (C, R, D) -> (H, C): `auc` of the readout of one head.
+
+    Goes over the images once for as many heads as fit in memory.
+    """
+    weights = weights.unflatten(2, (n_heads, -1))
+    at_once = max(1, IN_MEMORY // (4 * features.n * len(weights)))
+    areas = []
+    for start in range(0, n_heads, at_once):
+        some = slice(start, start + at_once)
+        logits = [
+            torch.einsum(
+                "nrhd,crhd->hnc", x.unflatten(1, weights.shape[1:])[:, :, some], weights[:, :, some]
+            )
+            for _, x in features
+        ]
+        areas += [auc(head, labels) for head in torch.cat(logits, dim=1)]
+    return np.stack(areas)

@@ -1,7 +1,7 @@
 """Where a model is read, how its taps are connected, and how to silence what is found there.
 
-A model says where its taps are by `model.taps() -> {"block0.hidden": Tap, ...}` and which weights
-lead from one to another by `model.edges() -> [Edge, ...]`.
+A model is a `Tapped`: it says where its taps are, which weights lead from one to another, which
+tokens of an input count and what grid their places form.
 """
 
 import math
@@ -9,8 +9,38 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from nodal.errors import NodalError, closest
+
+
+class Tapped(nn.Module):
+    """A network that says where it is read.
+
+    `taps()`: {"block0.hidden": Tap, ...}, in the order data meets them. `edges()`: the weights that
+    lead from one tap to another, and from the last to the labels.
+    """
+
+    def edges(self):
+        return []
+
+    def valid(self, inputs):
+        """Which tokens of a batch of inputs count, bool (B, T); None: all of them."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a tap gave for a batch.
+
+    values: (B, T, D). grid: the form that their places make, (height, width) or (length,); None
+    where it is not known. prefix: how many leading tokens have no place (class tokens). valid:
+    bool (B, T), None if all are.
+    """
+
+    values: torch.Tensor
+    grid: tuple | None = None
+    prefix: int = 0
+    valid: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -18,25 +48,48 @@ class Tap:
     """One end of a module.
 
     module: the torch.nn.Module. end: "input" or "output". columns: the slice of the feature axis
-    that belongs to the tap (None: all). skip: leading tokens that are no image position; None:
-    those beyond the largest square.
+    that belongs to the tap (None: all). grid, prefix: see Tokens. image: (height, width) of images
+    whose proportions give the grid where only they are known. channels_last: a map is (B, height,
+    width, D).
     """
 
-    module: torch.nn.Module
+    module: nn.Module
     end: str
     columns: slice | None = None
-    skip: int | None = 0
+    grid: tuple | None = None
+    prefix: int = 0
+    image: tuple | None = None
+    channels_last: bool = False
 
-    def read(self, tensor):
-        """(B, tokens, features), (B, D, height, width) or (B, D) -> (B, tokens, D)."""
+    def read(self, tensor, valid=None):
+        """(B, T, features), (B, D, height, width) or (B, D) -> Tokens."""
         if tensor.ndim == 4:
-            return tensor.flatten(2).transpose(1, 2)
+            image = tensor if self.channels_last else tensor.permute(0, 2, 3, 1)
+            return Tokens(image.flatten(1, 2), tuple(image.shape[1:3]))
         if tensor.ndim == 2:
-            return tensor[:, None]
-        n_tokens = tensor.shape[1]
-        skip = n_tokens - math.isqrt(n_tokens) ** 2 if self.skip is None else self.skip
-        tensor = tensor[:, skip:]
-        return tensor if self.columns is None else tensor[..., self.columns]
+            return Tokens(tensor[:, None], (1, 1))
+        grid, prefix = self.grid, self.prefix
+        if self.image:
+            grid = proportional(tensor.shape[1], *self.image)
+            prefix = tensor.shape[1] - math.prod(grid)
+        tensor = tensor if self.columns is None else tensor[..., self.columns]
+        return Tokens(tensor, grid, prefix, valid)
+
+
+def proportional(n_tokens, height, width):
+    """The largest (rows, columns) in the proportions of an image that n_tokens can fill.
+
+    What is left over are class tokens. Raises NodalError if it is more than the tokens placed.
+    """
+    unit = math.gcd(height, width)
+    rows, columns = height // unit, width // unit
+    side = math.isqrt(n_tokens // (rows * columns))
+    if side == 0 or 2 * side**2 * rows * columns < n_tokens:
+        raise NodalError(
+            f"activations.pool: {n_tokens} tokens do not fill a grid of an image's proportions, "
+            f"{height} x {width}; expected pool: sequence"
+        )
+    return side * rows, side * columns
 
 
 def select(model, sites=None):
@@ -65,7 +118,7 @@ class Edge:
     target: the tap they lead to, None for the output labels. rows: None means all.
     """
 
-    module: torch.nn.Module
+    module: nn.Module
     source: str
     target: str | None
     rows: slice | None = None
@@ -85,23 +138,27 @@ class Edge:
         return self.target.partition(".")[0] if self.target else "classifier"
 
 
-def encoder_taps(name, block, attention, linear1, linear2, skip=0):
+def encoder_taps(name, block, attention, linear1, linear2, grid, prefix=0):
     """The ten sites of an encoder, in the order data meets them.
 
     attention has `qkv`, one Linear for all three, and `proj`; linear1 and linear2 are the
-    feed-forward part.
+    feed-forward part. grid, prefix: see Tokens.
     """
     width = attention.proj.in_features
+    places = {"grid": grid, "prefix": prefix}
     thirds = {site: slice(i * width, (i + 1) * width) for i, site in enumerate("qkv")}
     return {
-        f"{name}.input": Tap(attention.qkv, "input", skip=skip),
-        **{f"{name}.{s}": Tap(attention.qkv, "output", part, skip) for s, part in thirds.items()},
-        f"{name}.heads": Tap(attention.proj, "input", skip=skip),
-        f"{name}.proj": Tap(attention.proj, "output", skip=skip),
-        f"{name}.mid": Tap(linear1, "input", skip=skip),
-        f"{name}.hidden": Tap(linear2, "input", skip=skip),
-        f"{name}.ff": Tap(linear2, "output", skip=skip),
-        f"{name}.out": Tap(block, "output", skip=skip),
+        f"{name}.input": Tap(attention.qkv, "input", **places),
+        **{
+            f"{name}.{s}": Tap(attention.qkv, "output", part, **places)
+            for s, part in thirds.items()
+        },
+        f"{name}.heads": Tap(attention.proj, "input", **places),
+        f"{name}.proj": Tap(attention.proj, "output", **places),
+        f"{name}.mid": Tap(linear1, "input", **places),
+        f"{name}.hidden": Tap(linear2, "input", **places),
+        f"{name}.ff": Tap(linear2, "output", **places),
+        f"{name}.out": Tap(block, "output", **places),
     }
 
 
@@ -124,16 +181,20 @@ def capture(model, sites=None, reduce=None):
     """Yield a dict that each forward pass fills: {tap: tensor (batch, tokens, D)}.
 
     sites: see `select`. Tensors are the live ones of the last pass; hooks go when the block ends.
-    reduce: called with tap and tensor as soon as it is there; what it returns is kept instead, so
-    that the tensors of all taps need not be in memory at once.
+    reduce: called with tap and Tokens as soon as they are there; what it returns is kept instead,
+    so that the tensors of all taps need not be in memory at once.
     """
-    captured = {}
-    handles = []
+    captured, state = {}, {"valid": None}
+
+    def look(module, inputs):
+        state["valid"] = module.valid(inputs[0])
+
+    handles = [model.register_forward_pre_hook(look)]
     for name, tap in select(model, sites).items():
 
         def hook(module, inputs, output=None, name=name, tap=tap):
-            tensor = tap.read(inputs[0] if tap.end == "input" else output)
-            captured[name] = reduce(name, tensor) if reduce else tensor
+            tokens = tap.read(inputs[0] if tap.end == "input" else output, state["valid"])
+            captured[name] = reduce(name, tokens) if reduce else tokens.values
 
         register = "register_forward_pre_hook" if tap.end == "input" else "register_forward_hook"
         handles.append(getattr(tap.module, register)(hook))
@@ -156,7 +217,7 @@ def silenced(model, name, nodes):
 
     def zero(tensor):
         tensor = tensor.clone()
-        if tensor.ndim == 4:
+        if tensor.ndim == 4 and not tap.channels_last:
             tensor[:, index] = 0
         else:
             tensor[..., index] = 0

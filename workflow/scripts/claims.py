@@ -1,11 +1,13 @@
 """Judge the claims by the rules of docs/claims.md. In: the tables. Out: tables/claims.csv."""
 
-from nodal import claims, storage
-from nodal.jobs import job
+from nodal.files import storage
+from nodal.pipeline.jobs import job
+from nodal.verdicts.claims import CLAIMS
+from nodal.verdicts.judge import judge, lines
 
 with job(snakemake) as log:
     tables = {name: storage.read_csv(path) for name, path in snakemake.input.items()}
-    table = claims.judge(tables)
+    table = judge(CLAIMS, tables)
     storage.write_csv(snakemake.output[0], table)
-    for line in claims.lines(table):
+    for line in lines(table):
         log(line)

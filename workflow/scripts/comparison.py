@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pandas as pd
-from nodal import claims, figures, storage
-from nodal.jobs import job
+from nodal import figures
+from nodal.files import storage
+from nodal.pipeline.jobs import job
+from nodal.verdicts.claims import unified
+from nodal.verdicts.judge import lines
 
 with job(snakemake) as log:
     layers = {
@@ -13,8 +16,8 @@ with job(snakemake) as log:
     }
     table = pd.concat([t[t.headline].assign(experiment=name) for name, t in layers.items()])
     storage.write_csv(snakemake.output.table, table)
-    verdicts = claims.unified(layers)
+    verdicts = unified(layers, snakemake.params.networks)
     storage.write_csv(snakemake.output.claims, verdicts)
     figures.draw_comparison(table, Path(snakemake.output.table).parent)
-    for line in claims.lines(verdicts):
+    for line in lines(verdicts):
         log(line)

@@ -1,7 +1,7 @@
 """Fetch one published file of a dataset, or a published checkpoint, and verify it."""
 
-from nodal.download import fetch
-from nodal.jobs import job
+from nodal.files.download import fetch
+from nodal.pipeline.jobs import job
 
 with job(snakemake) as log:
     fetch(

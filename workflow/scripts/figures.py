@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from nodal import figures, storage
+from nodal import datasets, figures, snp
 from nodal.figures.fields import example_node
-from nodal.jobs import job
+from nodal.files import storage
+from nodal.pipeline.jobs import job
 
 with job(snakemake) as log:
     files, params = dict(snakemake.input.items()), snakemake.params
@@ -19,9 +20,11 @@ with job(snakemake) as log:
     }
     with storage.read_hdf5(files["matrices"]) as file:
         site = file[params.tap.partition(".")[2]]
-        tables["node"] = example_node(site["snp"][:], site["clusters"][:], params.threshold)
-    with storage.read_hdf5(files["dataset"]) as file:
-        tables["node"]["label_names"] = list(file.attrs["label_names"])
+        tables["node"] = example_node(
+            snp.read(site).matrices(), site["clusters"][:], params.threshold
+        )
+    with datasets.opened(files["dataset"]) as dataset:
+        tables["node"]["label_names"] = dataset.label_names
     tables["node"]["title"] = f"{params.tap}, node {tables['node']['node']}"
     figures.draw(params.names, tables, Path(snakemake.output[0]).parent)
     log(f"drew {', '.join(params.names)}")

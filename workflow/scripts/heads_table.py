@@ -1,7 +1,8 @@
 """Heads of all seeds and blocks. In: heads/block{b}.csv. Out: tables/heads.csv."""
 
-from nodal import storage, tables
-from nodal.jobs import job
+from nodal.files import storage
+from nodal.pipeline.jobs import job
+from nodal.verdicts import tables
 
 with job(snakemake) as log:
     frames = [

@@ -1,8 +1,9 @@
 """One row per seed, block and site. In: SNP, null and readout files. Out: tables/layers.csv."""
 
 import pandas as pd
-from nodal import storage, tables
-from nodal.jobs import job
+from nodal.files import storage
+from nodal.pipeline.jobs import job
+from nodal.verdicts import tables
 
 with job(snakemake) as log:
     params = snakemake.params

@@ -2,19 +2,20 @@
 
 import pandas as pd
 import torch  # noqa: F401  before the job limits its cores
-from nodal import datasets, models, storage, training
-from nodal.jobs import job
+from nodal import datasets, models, training
+from nodal.files import storage
+from nodal.pipeline.jobs import job
 
 with job(snakemake) as log:
     params = snakemake.params
     dataset = datasets.load(snakemake.input.dataset)
     task = training.Task.from_dataset(dataset, training.pick_device(params.device))
     model = training.initial_model(params.model, dataset, seed=0)
-    models.load_pretrained(model, snakemake.input.weights)
+    models.load_pretrained(model, params.weights)
     accuracy, loss = training.evaluate(model.to(task.device), task, params.train["precision"])
     log(f"test accuracy {accuracy:.4f}, cross-entropy {loss:.4f}")
     storage.write_csv(snakemake.output.history, pd.DataFrame(columns=training.HISTORY))
     training.save_model(
         snakemake.output.model, model, params.model, dataset, accuracy,
-        checkpoint=str(snakemake.input.weights), experiment=snakemake.wildcards.experiment,
+        checkpoint=str(params.weights), experiment=snakemake.wildcards.experiment,
     )  # fmt: skip

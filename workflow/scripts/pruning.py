@@ -1,27 +1,39 @@
-"""Sweep theta with one method. In: dataset, model, readouts. Out: accuracy against dilution."""
+"""Prune one network by one or several methods. In: dataset, model, readouts. Out: a table of each.
+
+The method `dense` removes nothing: it is the reference, tuned as the others are.
+"""
+
+from pathlib import Path
 
 import pandas as pd
 import torch  # noqa: F401  before the job limits its cores
-from nodal import datasets, storage, sweep, training
-from nodal.jobs import job
+from nodal import datasets, sweep, training
+from nodal.files import storage
+from nodal.pipeline.jobs import job
 
 with job(snakemake) as log:
-    params, wildcards = snakemake.params, snakemake.wildcards
+    params, seed = snakemake.params, int(snakemake.wildcards.seed)
+    train, settings = params.train, params.settings
     dataset = datasets.load(snakemake.input.dataset)
     task = training.Task.from_dataset(dataset, training.pick_device(params.device))
     model, _ = training.load_model(snakemake.input.model, task.device)
-    measured = sweep.Measured({}, {}, {})
-    for block, path in enumerate(snakemake.input.readouts):
-        with storage.read_hdf5(path) as file:
-            for site in (site for site in params.sites if site in file):
-                tap, group = f"block{block}.{site}", file[site]
-                measured.means[tap] = group[f"class_means/{params.settings['split']}"][:]
-                measured.weights[tap] = group["weights"][:]
-                if "rms" in group:
-                    measured.rms[tap] = group["rms"][:]
-    rows = sweep.sweep(
-        model, task, measured, wildcards.method, params.train, params.settings,
-        int(wildcards.seed),
-    )  # fmt: skip
-    storage.write_csv(snakemake.output[0], pd.DataFrame(rows))
-    log(f"{len(rows)} networks pruned")
+    measured = sweep.read_measured(snakemake.input.readouts, params.sites, settings["split"])
+    cuts = sweep.cuts(model, measured, settings)
+    for cut in cuts:
+        if not cut.reached:
+            log(f"{cut.name}: cannot be reached, the nearest dilution is {cut.dilution:.3f}")
+        if cut.coincides == cut.coincides:
+            log(f"{cut.name}: the same network as at {cut.coincides:g}, measured there")
+    for path in snakemake.output:
+        method, rows = Path(path).stem, []
+        if method == "dense":
+            rows = sweep.dense(model, task, cuts, train, settings, seed)
+        else:
+            for row in sweep.sweep(model, task, measured, method, cuts, train, settings, seed):
+                rows.append(row)
+                log(
+                    f"{method}, {len(rows)} of {len(cuts)}: {row['scope']} at "
+                    f"{row['dilution']:.3f}, accuracy {row['accuracy_pruned']:.4f}, "
+                    f"tuned {row['accuracy_tuned']:.4f}"
+                )
+        storage.write_csv(path, pd.DataFrame(rows))

@@ -1,13 +1,15 @@
-"""Pruning of all seeds and methods. In: pruning/{method}.csv. Out: tables/pruning.csv."""
+"""Pruning of all seeds and methods. In: pruning/{method}.csv. Out: tables/pruning.csv, free.csv."""
 
-import pandas as pd
-from nodal import storage
-from nodal.jobs import job
+from nodal.files import storage
+from nodal.pipeline.jobs import job
+from nodal.verdicts import dilution
 
 with job(snakemake) as log:
     frames = [
-        storage.read_csv(path).assign(seed=seed)
-        for path, seed in zip(snakemake.input, snakemake.params.seeds, strict=True)
+        storage.read_csv(path).assign(seed=seed, method=method)
+        for path, (seed, method) in zip(snakemake.input, snakemake.params.sweeps, strict=True)
     ]
-    storage.write_csv(snakemake.output[0], pd.concat(frames).assign(margin=snakemake.params.margin))
+    table = dilution.pruning_table(frames, snakemake.params.margin)
+    storage.write_csv(snakemake.output.table, table)
+    storage.write_csv(snakemake.output.free, dilution.free_table(table))
     log(f"{len(frames)} sweeps")

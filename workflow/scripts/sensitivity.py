@@ -1,23 +1,40 @@
-"""Vary theta and the order of labels. In: readouts. Out: tables/sensitivity.csv."""
+"""Vary theta and the order of labels in every reading. In: readouts. Out: a table and a figure."""
+
+from pathlib import Path
 
 import pandas as pd
-from nodal import sensitivity, snp, storage
-from nodal.jobs import job
+from nodal import figures, snp
+from nodal.errors import NodalError
+from nodal.files import storage
+from nodal.pipeline.jobs import job
+from nodal.verdicts import sensitivity
 
 ORDERS = 10
 
+
+def rows_of(group, settings, seed):
+    """Of one tap: a row for each theta, with order -1, then one for each order."""
+    means = group[f"class_means/{settings['split']}"][:]
+    matrices = snp.field(means, group["weights"][:]).matrices()
+    for row in sensitivity.by_theta(matrices):
+        yield {"pooled": group.attrs["pooled"], "order": -1, **row}
+    for row in sensitivity.by_order(matrices, settings["threshold"], ORDERS, seed):
+        yield {"pooled": group.attrs["pooled"], **row}
+
+
 with job(snakemake) as log:
     params, rows = snakemake.params, []
-    for (seed, block), path in zip(params.places, snakemake.input, strict=True):
+    for (name, seed, block), path in zip(params.places, snakemake.input, strict=True):
         with storage.read_hdf5(path) as file:
-            for site in params.headline:
-                group = file[site]
-                means = group[f"class_means/{params.settings['split']}"][:]
-                matrices = snp.snp_matrices(means, group["weights"][:])
-                threshold = params.settings["threshold"]
-                found = sensitivity.by_theta(matrices)
-                found += sensitivity.by_order(matrices, threshold, ORDERS, seed)
-                rows += [{"seed": seed, "block": block, "site": site, **row} for row in found]
+            for part, site in params.parts.items():
+                if site in file:
+                    tap = {"experiment": name, "seed": seed, "block": block, "site": site}
+                    found = rows_of(file[site], params.settings, seed)
+                    rows += [{**tap, "part": part, **row} for row in found]
+    if not rows:
+        raise NodalError(f"activations.sites: none of {', '.join(params.parts.values())} is read")
     table = pd.DataFrame(rows)
-    storage.write_csv(snakemake.output[0], table)
+    storage.write_csv(snakemake.output.table, table)
+    folder = Path(snakemake.output.figure[0]).parent
+    figures.draw_sensitivity(table, params.settings["threshold"], folder)
     log(f"{len(table)} rows")

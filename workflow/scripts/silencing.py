@@ -2,8 +2,9 @@
 
 import pandas as pd
 import torch  # noqa: F401  before the job limits its cores
-from nodal import datasets, storage, sweep, training
-from nodal.jobs import job
+from nodal import datasets, sweep, training
+from nodal.files import storage
+from nodal.pipeline.jobs import job
 
 with job(snakemake) as log:
     params = snakemake.params

@@ -1,41 +1,46 @@
-"""SNP matrices of a block. In: readouts. Out: matrices (HDF5), a row per node, a null's reports."""
+"""SNP matrices of blocks. In: readouts. Out: matrices (HDF5), a row per node, a null's reports."""
 
 import numpy as np
 import pandas as pd
-from nodal import snp, storage
-from nodal.jobs import job
+from nodal import snp
+from nodal.files import storage
+from nodal.pipeline.jobs import job
+
+
+def measure(readouts, target, block, params, seed, log):
+    """Describe a block's nodes, site by site: (a row per node, a report per permutation)."""
+    settings, nodes, nulls = params.settings, [], []
+    for site in params.sites[block]:
+        means = readouts[f"{site}/class_means/{settings['split']}"][:]
+        field = snp.field(means, readouts[f"{site}/weights"][:])
+        columns, clusters, null = snp.describe(
+            field, settings["threshold"], settings["null_permutations"], seed
+        )
+        frame = pd.DataFrame(columns)
+        head = "" if site not in params.head_sites else frame.node // (len(frame) // params.heads)
+        frame.insert(0, "tap", f"block{block}.{site}")
+        frame.insert(2, "head", head)
+        nodes.append(frame)
+        nulls.append(pd.DataFrame(null).assign(site=site))
+        group = target.create_group(site)
+        field.save(group)
+        storage.put(group, "clusters", clusters.astype(np.int16))
+        log(f"block{block}.{site}: {snp.tap_report(columns)}")
+    return pd.concat(nodes), pd.concat(nulls)
+
 
 with job(snakemake) as log:
-    params, wildcards = snakemake.params, snakemake.wildcards
+    params, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
     attributes = {"experiment": wildcards.experiment, "seed": int(wildcards.seed)}
-    attributes |= {"block": int(wildcards.block), **params.settings}
-    nodes, nulls = [], []
-    with (
-        storage.read_hdf5(snakemake.input.readout) as readouts,
-        storage.write_hdf5(snakemake.output.matrices, attributes) as target,
+    attributes |= params.settings
+    for block, path, *made in zip(
+        params.sites, snakemake.input, output.matrices, output.nodes, output.null, strict=True
     ):
-        for site in params.sites:
-            means = readouts[f"{site}/class_means/{params.settings['split']}"][:]
-            matrices = snp.snp_matrices(means, readouts[f"{site}/weights"][:])
-            boolean = snp.binarize(matrices, params.settings["threshold"])
-            index = snp.clusters(boolean)
-            frame = pd.DataFrame(snp.statistics_columns(boolean, index))
-            head = "" if site not in params.head_sites else frame.node // (
-                len(frame) // params.heads
-            )  # fmt: skip
-            frame.insert(0, "tap", f"block{wildcards.block}.{site}")
-            frame.insert(2, "head", head)
-            nodes.append(frame)
-            null = snp.null_reports(
-                boolean, params.settings["null_permutations"], int(wildcards.seed)
-            )
-            nulls.append(pd.DataFrame(null).assign(site=site))
-            group = target.create_group(site)
-            scale = np.abs(matrices).max((1, 2))
-            scaled = matrices / np.where(scale > 0, scale, 1)[:, None, None]
-            storage.put(group, "snp", scaled.astype(np.float16), chunks=(1, *scaled.shape[1:]))
-            storage.put(group, "scale", scale)
-            storage.put(group, "clusters", index.astype(np.int16))
-            log(f"{site}: {snp.tap_report(frame)}")
-    storage.write_csv(snakemake.output.nodes, pd.concat(nodes))
-    storage.write_csv(snakemake.output.null, pd.concat(nulls))
+        matrices, table, null_table = made
+        with (
+            storage.read_hdf5(path) as readouts,
+            storage.write_hdf5(matrices, attributes | {"block": block}) as target,
+        ):
+            nodes, null = measure(readouts, target, block, params, int(wildcards.seed), log)
+        storage.write_csv(table, nodes)
+        storage.write_csv(null_table, null)

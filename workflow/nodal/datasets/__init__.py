@@ -1,20 +1,31 @@
-"""The dataset registry, and the one door through which every image enters: `prepare`.
+"""The dataset registry, and the one door through which every input enters: `prepare`.
 
 Importing this module reads no image library. A source is a module of this package with one
-function, `open_source(settings, files) -> Images`.
+function, `open_source(settings, files, log) -> Images or Texts`.
 """
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 
 import numpy as np
 
-from nodal import storage
+from nodal.datasets.inputs import Inputs
+from nodal.datasets.splits import PARTS, SPLITS
+from nodal.datasets.tree import fingerprint as fingerprint
 from nodal.errors import NodalError
+from nodal.files import storage
+from nodal.files.download import local_path
 
-SPLITS = ("train", "test")
+
+def ignore(line):
+    """A log that nobody reads."""
+
+
+MEANING = ("kind", "shape", "mean", "std")  # attributes that decide what a network sees
 
 
 @dataclass(frozen=True)
@@ -27,20 +38,31 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """files: name -> File that must be fetched. image_shape: (channels, height, width) if fixed."""
+    """files: name -> File that must be fetched. image_shape: (channels, height, width) if fixed.
+
+    settings: the keys of a dataset's section that it obeys, beside source, mean and std.
+    """
 
     files: dict = field(default_factory=dict)
     mirrors: tuple = ()
     image_shape: tuple | None = None
     local: bool = False
+    kind: str = "image"
+    settings: tuple = ()
 
+
+TEXT = ("length", "min_count", "tokenizer")  # what every source of texts obeys
+IMAGE = ("size", "channels", "skip_damaged")  # of image files
+THREE = ("train", "test")  # of data in three parts
+PARTED = (*THREE, "test_share", "test_seed")  # of one's own data, in parts or not
 
 SOURCES = {
-    "digits": Source(image_shape=(1, 8, 8)),
+    "digits": Source(image_shape=(1, 8, 8), settings=()),
     "cifar100": Source(
         files={"cifar-100-binary.tar.gz": File("03b5dce01913d631647c71ecec9e9cb8")},
         mirrors=("https://www.cs.toronto.edu/~kriz/",),
         image_shape=(3, 32, 32),
+        settings=(),
     ),
     "flowers102": Source(
         files={
@@ -50,136 +72,165 @@ SOURCES = {
         },
         mirrors=("https://thor.robots.ox.ac.uk/datasets/flowers-102/",
                  "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"),
+        settings=(*IMAGE, *THREE, "split"),
     ),
-    "folder": Source(local=True),
-    "npz": Source(local=True),
+    "clinc150": Source(
+        files={"data_full.json": File("30c29dc6ab78edf3b5dfa640be204cde")},
+        mirrors=("https://raw.githubusercontent.com/clinc/oos-eval/master/data/",),
+        kind="text",
+        settings=(*TEXT, *THREE),
+    ),
+    "banking77": Source(
+        files={
+            "train.csv": File("cec64185f4197906aabce0781ef9a19b"),
+            "test.csv": File("8dcd9dc31b686c75ec1f24bf23c140cb"),
+        },
+        mirrors=("https://raw.githubusercontent.com/PolyAI-LDN/task-specific-datasets/master/"
+                 "banking_data/",),
+        kind="text",
+        settings=TEXT,
+    ),
+    "text": Source(
+        local=True, kind="text",
+        settings=(*TEXT, *PARTED, "columns"),
+    ),
+    "folder": Source(local=True, settings=(*IMAGE, *PARTED, "manifest")),
+    "npz": Source(local=True, settings=PARTED),
 }  # fmt: skip
 
 
-@dataclass
-class Images:
-    """A dataset as it streams by.
+def check(where, settings):
+    """Raise NodalError for settings of a dataset's section that do not fit each other.
 
-    splits: "train"/"test" -> iterable of (images (n, H, W, channels) uint8, labels (n,)).
+    where: the section's key, which the error begins with.
     """
+    is_part = settings["test"] in (None, "test", "val")
+    if not is_part and settings["source"] != "text":
+        raise NodalError(f"{where}.test: {settings['test']!r}; expected test or val")
+    if settings["train"] == "trainval" and settings["test"] == "val":
+        raise NodalError(f"{where}.train: trainval with val as the test; expected test: test")
 
-    label_names: list
-    splits: dict[str, Iterable]
+
+def own_files(settings):
+    """{name: path} of the user's own files that a dataset's section names, its data as "data"."""
+    named = {"tokenizer": settings["tokenizer"]}
+    if SOURCES[settings["source"]].local:
+        named["data"] = settings["path"]
+        named["test"] = settings["test"] if settings["test"] not in PARTS else None
+        named["manifest"] = settings["manifest"] if settings["source"] == "folder" else None
+    return {name: str(local_path(path)) for name, path in named.items() if path}
 
 
-def open_source(settings, files):
-    """A dataset section of the config and the paths of its files -> Images.
+def open_source(settings, files, log=ignore):
+    """A dataset section of the config and the paths of its files -> Images or Texts.
 
-    files: {name: path} for a published source, {"data": path} for a local one.
+    files: {name: path} for a published source, {"data": path} for a local one, beside them "test",
+    "manifest" and "tokenizer" where the settings name such files. log: takes a line that says what
+    was taken, and what was not and why.
     """
     module = import_module(f"nodal.datasets.{settings['source']}")
-    return module.open_source(settings, files)
+    return module.open_source(settings, files, log)
 
 
-def prepare(path, name, settings, files):
-    """Stream a dataset into `path` (HDF5): per split images and labels, and the label names.
+def prepare(path, name, settings, files, log=ignore):
+    """Bring a dataset into `path` (HDF5): per split inputs and labels, and the label names.
 
-    Attributes: label_names, and mean and std per channel (fractions of full scale, of the
-    training split unless the settings give them). Memory does not grow with the images.
-    Raises NodalError naming the label that has no image in a split.
+    Attributes: kind and shape of an input (see Inputs), of images mean and std per channel, and a
+    digest of all this content. Raises NodalError naming the file, or the label that has no input in
+    a split.
     """
-    images = open_source(settings, files)
-    n_classes = len(images.label_names)
+    content = open_source(settings, files, log)
+    names = [str(label) for label in content.label_names]
     with storage.write_hdf5(path, {"dataset": name, **settings}) as file:
-        file.attrs["label_names"] = [str(label) for label in images.label_names]
+        content.store(file, settings, log)
         for split in SPLITS:
-            labels, histogram = _stream(file, split, images.splits[split])
-            _require_all_labels(labels, images.label_names, name, split)
-            if split == "train":
-                mean, std = _moments(histogram)
-                file.attrs["mean"] = settings.get("mean") or mean
-                file.attrs["std"] = settings.get("std") or std
-        file.attrs["n_classes"] = n_classes
+            _require_all_labels(file[split]["labels"][:], names, name, split)
+        storage.put_strings(file, "label_names", names)
+        file.attrs["n_classes"] = len(names)
+        file.attrs["digest"] = _digest(file, names)
 
 
-def _stream(file, split, batches):
-    """Append batches to a split; return all labels and the pixel histogram (channels, 256)."""
-    group = file.create_group(split)
-    labels, histogram, stored = [], 0, None
-    for images, batch_labels in batches:
-        if stored is None:
-            shape = images.shape[1:]
-            rows = 2 ** max(0, (2**20 // int(np.prod(shape))).bit_length() - 1)
-            stored = group.create_dataset(
-                "images", (0, *shape), "u1", maxshape=(None, *shape),
-                chunks=(rows, *shape), fletcher32=True,
-            )  # fmt: skip
-        start = len(stored)
-        stored.resize(start + len(images), axis=0)
-        stored[start:] = images
-        file.check()
-        labels.append(np.asarray(batch_labels, dtype=np.int64))
-        histogram = histogram + np.stack(
-            [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])]
-        )
-    labels = np.concatenate(labels) if labels else np.zeros(0, np.int64)
-    storage.put(group, "labels", labels)
-    return labels, histogram
+def _digest(file, names):
+    """One name for a dataset's content: equal exactly if a network would learn the same from it."""
+    attributes = {key: np.asarray(file.attrs[key]).tolist() for key in MEANING if key in file.attrs}
+    digest = hashlib.sha256(json.dumps([names, attributes], sort_keys=True).encode())
+    for split in SPLITS:
+        inputs = file[split]["inputs"]
+        rows = inputs.chunks[0] if inputs.chunks else len(inputs)
+        for start in range(0, len(inputs), rows):
+            digest.update(np.ascontiguousarray(inputs[start : start + rows]))
+        digest.update(np.ascontiguousarray(file[split]["labels"][:]))
+    return digest.hexdigest()
 
 
 def _require_all_labels(labels, names, dataset, split):
     counts = np.bincount(labels, minlength=len(names))
     for name, count in zip(names, counts, strict=True):
         if count == 0:
-            raise NodalError(f"dataset {dataset}: label {name!r} has no image in the {split} split")
-
-
-def _moments(histogram):
-    values = np.arange(256) / 255
-    weight = histogram / histogram.sum(axis=1, keepdims=True)
-    mean = weight @ values
-    std = np.sqrt(weight @ values**2 - mean**2)
-    return mean, np.maximum(std, 1e-3)
+            raise NodalError(f"dataset {dataset}: label {name!r} has no input in the {split} split")
 
 
 @dataclass
 class Split:
-    """images: (N, H, W, channels) uint8, an array or an HDF5 dataset; labels: (N,) int64."""
+    """inputs: as `Inputs` says, an array or an HDF5 dataset; labels: (N,) int64.
 
-    images: np.ndarray
+    texts: of texts alone, the originals, a list or a storage.Strings.
+    """
+
+    inputs: np.ndarray
     labels: np.ndarray
+    texts: Sequence | None = None
 
 
 @dataclass
 class Dataset:
-    """A prepared dataset, as training and the dump use it."""
+    """A prepared dataset, as training and the dump use it.
+
+    inputs: what one input is. mean, std: per channel, of images alone. vocabulary: the word of each
+    id, of texts alone; 0 is padding, 1 any rare or unknown word. digest: of all this content, so
+    that a training can tell whether it goes on with the same.
+    """
 
     train: Split
     test: Split
     label_names: list
-    mean: np.ndarray
-    std: np.ndarray
+    inputs: Inputs
+    mean: np.ndarray | None = None
+    std: np.ndarray | None = None
+    vocabulary: list | None = None
+    digest: str | None = None
 
     @property
     def n_classes(self):
         return len(self.label_names)
 
-    @property
-    def image_shape(self):
-        """(channels, height, width)."""
-        height, width, channels = self.train.images.shape[1:]
-        return channels, height, width
-
 
 def load(path):
     """results/data/{dataset}.h5 -> Dataset in memory. Raises NodalError naming a damaged file."""
     with opened(path) as dataset:
-        return replace(
-            dataset,
-            train=Split(dataset.train.images[:], dataset.train.labels),
-            test=Split(dataset.test.images[:], dataset.test.labels),
-        )
+        return replace(dataset, train=_in_memory(dataset.train), test=_in_memory(dataset.test))
+
+
+def _in_memory(split):
+    texts = None if split.texts is None else split.texts[:]
+    return replace(split, inputs=split.inputs[:], texts=texts)
 
 
 @contextmanager
 def opened(path):
-    """Yield the Dataset with its images on disk: a slice is read when it is taken."""
+    """Yield the Dataset with its inputs on disk: a slice is read when it is taken."""
     with storage.read_hdf5(path) as file:
-        splits = {s: Split(file[s]["images"], file[s]["labels"][:]) for s in SPLITS}
-        names = [str(name) for name in file.attrs["label_names"]]
-        yield Dataset(**splits, label_names=names, mean=file.attrs["mean"], std=file.attrs["std"])
+        moments = {key: file.attrs[key] for key in ("mean", "std") if key in file.attrs}
+        yield Dataset(
+            **{split: _split(file[split]) for split in SPLITS},
+            label_names=storage.Strings(file["label_names"])[:],
+            inputs=Inputs(str(file.attrs["kind"]), tuple(int(n) for n in file.attrs["shape"])),
+            vocabulary=storage.Strings(file["vocabulary"])[:] if "vocabulary" in file else None,
+            digest=str(file.attrs["digest"]) if "digest" in file.attrs else None,
+            **moments,
+        )
+
+
+def _split(group):
+    texts = storage.Strings(group["texts"]) if "texts" in group else None
+    return Split(group["inputs"], group["labels"][:], texts)

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from nodal.datasets import Images
+from nodal.datasets.images import Images
 from nodal.errors import NodalError
 
 RECORD = 2 + 3 * 32 * 32  # coarse label, fine label, then the red, green and blue planes
@@ -15,7 +15,7 @@ MEMBERS = {"train": "train.bin", "test": "test.bin"}
 NAMES = "fine_label_names.txt"
 
 
-def open_source(settings, files):
+def open_source(settings, files, log):
     (archive,) = files.values()
     return Images(
         label_names=_label_names(archive),

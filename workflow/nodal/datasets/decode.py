@@ -2,13 +2,15 @@
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nodal.errors import NodalError
 
-BATCH = 512
+BATCH = 512  # images in a batch at most,
+BATCH_BYTES = 2**24  # and their size, so that memory does not follow that of an image
 
 
 def decode(name, data, size, channels):
@@ -24,6 +26,8 @@ def decode(name, data, size, channels):
             if image.size != (size, size):
                 image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
             return np.asarray(image).reshape(size, size, channels)
+    except UnidentifiedImageError as error:
+        raise NodalError(f"{name}: not a readable image (of no known format)") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise NodalError(f"{name}: not a readable image ({error})") from error
 
@@ -40,24 +44,36 @@ def _eight_bit(image):
     return image
 
 
-def decode_all(items, size, channels):
-    """Iterable of (name, bytes, label) -> batches (images (n, size, size, channels), labels (n,)).
+class Decoder:
+    """Image files -> batches of images of one size; those that do not decode are left out.
 
-    Decodes on two threads (the decoders release Python's lock); at most one batch is in memory.
+    damaged: so far, one line for each that was left out, which names it.
     """
-    with ThreadPoolExecutor(2) as pool:
-        batch = []
-        for item in items:
-            batch.append(item)
-            if len(batch) == BATCH:
-                yield _decode_batch(pool, batch, size, channels)
-                batch = []
-        if batch:
-            yield _decode_batch(pool, batch, size, channels)
 
+    def __init__(self, size, channels):
+        self.size, self.channels, self.damaged = size, channels, []
 
-def _decode_batch(pool, batch, size, channels):
-    names, data, labels = zip(*batch, strict=True)
-    n = len(batch)
-    images = pool.map(decode, names, data, [size] * n, [channels] * n)
-    return np.stack(list(images)), np.asarray(labels)
+    def batches(self, items):
+        """Iterable of (name, bytes, label) -> (images (n, size, size, channels), labels (n,)).
+
+        An error may stand in place of the bytes. Decodes on two threads (the decoders release
+        Python's lock); at most one batch is in memory.
+        """
+        items, n = iter(items), BATCH_BYTES // (self.size**2 * self.channels)
+        n = max(1, min(n, BATCH))
+        with ThreadPoolExecutor(2) as pool:
+            while batch := list(islice(items, n)):
+                names, data, labels = zip(*batch, strict=True)
+                images = list(pool.map(self._decode, names, data))
+                good = [i for i, image in enumerate(images) if not isinstance(image, NodalError)]
+                self.damaged += [str(image) for image in images if isinstance(image, NodalError)]
+                if good:
+                    yield np.stack([images[i] for i in good]), np.array([labels[i] for i in good])
+
+    def _decode(self, name, data):
+        if isinstance(data, NodalError):
+            return data
+        try:
+            return decode(name, data, self.size, self.channels)
+        except NodalError as error:
+            return error

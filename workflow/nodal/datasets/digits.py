@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from nodal.datasets import Images
+from nodal.datasets.images import Images
 
 TEST_SHARE = 0.25
 SPLIT_SEED = 0
 
 
-def open_source(settings, files):
+def open_source(settings, files, log):
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -38,3 +38,12 @@ def draw_comparison(table, folder):
 
     with style.paper():
         style.save(layers.comparison(table), folder, "comparison")
+
+
+def draw_sensitivity(table, threshold, folder):
+    """Write {folder}/sensitivity.png and .svg: what the rise along the blocks owes to how it was
+    measured. table: see nodal.verdicts.sensitivity.rise; threshold: the configured theta."""
+    from nodal.figures import sensitivity, style
+
+    with style.paper():
+        style.save(sensitivity.sensitivity(table, threshold), folder, "sensitivity")

@@ -3,13 +3,13 @@
 import numpy as np
 
 from nodal.figures.style import BLACK, COLUMN, GREY, SKY, VERMILION, plt, sns
-from nodal.tables import block_level
+from nodal.verdicts.tables import block_level
 
 MANY = 20
 
 
 def _shares(axis, rows, vmax):
-    share = rows.pivot(index="head", columns="label", values="share").to_numpy()
+    share = rows.pivot(index="head", columns="label", values="share_test").to_numpy()
     known = np.nan_to_num(share, nan=-1)
     order = np.lexsort((-known.max(0), known.argmax(0)))
     names = rows.drop_duplicates("label").set_index("label").label_name
@@ -17,7 +17,8 @@ def _shares(axis, rows, vmax):
         share[:, order], ax=axis, cmap="viridis", vmin=0, vmax=vmax, rasterized=True, cbar=False
     )
     if len(order) <= MANY:
-        axis.set_xticks(np.arange(len(order)) + 0.5, [names[i] for i in order], rotation=0)
+        rotation = 90 if names.astype(str).str.len().max() > 2 else 0
+        axis.set_xticks(np.arange(len(order)) + 0.5, [names[i] for i in order], rotation=rotation)
     else:
         axis.set_xticks([])
     axis.set_xlabel("label, by expert head")
@@ -49,7 +50,7 @@ def heads(table):
     n_rows = -(-len(blocks) // n_columns)
     figure = plt.figure(figsize=(2.1 * COLUMN, 0.5 * COLUMN * n_rows + 0.75 * COLUMN))
     grid = figure.add_gridspec(n_rows + 1, n_columns, height_ratios=[*[1] * n_rows, 1.3])
-    vmax = max(0.5, first.share.max())
+    vmax = max(0.5, first.share_test.max())
     axes = []
     for i, block in enumerate(blocks):
         axes.append(figure.add_subplot(grid[i // n_columns, i % n_columns]))
@@ -65,19 +66,18 @@ def heads(table):
 
 
 def silencing(table):
-    """Loss of accuracy when a head is silenced: labels it is the expert for, and the rest."""
+    """Loss of AUC when a head is silenced: labels it is the expert for, and the rest."""
     kinds = table.assign(kind=np.where(table.expert, "expert labels", "other labels"))
-    means = kinds.groupby(["seed", "block", "kind"], as_index=False)["drop"].mean()
-    means["drop"] *= 100
+    means = kinds.groupby(["seed", "block", "kind"], as_index=False).drop_auc.mean()
     figure, axis = plt.subplots(figsize=(1.4 * COLUMN, 0.85 * COLUMN))
-    shared = {"data": means, "x": "block", "y": "drop", "hue": "kind", "ax": axis}
+    shared = {"data": means, "x": "block", "y": "drop_auc", "hue": "kind", "ax": axis}
     shared["hue_order"] = ["expert labels", "other labels"]
     shared["palette"] = [VERMILION, SKY]
     sns.barplot(**shared, errorbar=None, alpha=0.55, width=0.7)
     sns.stripplot(**shared, dodge=True, legend=False, size=3.5, jitter=False, linewidth=0.4)
     axis.axhline(0, color=BLACK, linewidth=0.8)
     axis.set_xlabel("block of the silenced head")
-    axis.set_ylabel("loss of accuracy (points)")
+    axis.set_ylabel("loss of AUC")
     axis.set_title("mean (bars) and each seed (points)")
     axis.legend(title=None)
     return figure

@@ -3,15 +3,10 @@
 from matplotlib.lines import Line2D
 
 from nodal.figures.style import (
-    BLUE,
     COLUMN,
-    GREEN,
     GREY,
-    ORANGE,
     PARTS,
-    PURPLE,
-    SKY,
-    VERMILION,
+    SERIES,
     integer_ticks,
     legend,
     line_with_seeds,
@@ -71,7 +66,7 @@ def comparison(table):
     """Experiments side by side: accuracy, SNR, cluster size and noise; block over last block."""
     columns = ("accuracy", "snr", "cluster_size", "noise")
     figure, axes = plt.subplots(1, 4, figsize=(2.6 * COLUMN, 0.8 * COLUMN))
-    colours = iter((BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY) * 3)
+    colours = iter(SERIES * 3)
     for (experiment, part), rows in table.groupby(["experiment", "part"], sort=False):
         colour = next(colours)
         label = f"{experiment}, {PARTS[part][2]}"

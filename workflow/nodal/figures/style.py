@@ -8,22 +8,26 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 from matplotlib.patches import Patch
 
-from nodal.storage import atomic
+from nodal.files.storage import atomic
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, GREY, BLACK = "#CC79A7", "#56B4E9", "#7F7F7F", "#000000"
 PARTS = {"MHA": (BLUE, "o", "attention (MHA)"), "FF": (VERMILION, "s", "feed-forward (FF)"),
+         "out": (PURPLE, "D", "encoder output"),
          "stage": (GREEN, "^", "stage of a CNN")}  # fmt: skip
 METHODS = {
     "andc": (VERMILION, "o", "ANDC"),
     "magnitude": (BLUE, "s", "magnitude"),
     "wanda": (GREEN, "^", "Wanda"),
+    "wanda_matrix": (SKY, "P", "Wanda, whole matrix"),
     "random_labels": (PURPLE, "D", "ANDC, random labels"),
     "random": (GREY, "v", "random"),
 }
+SERIES = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY)  # of what has no colour of its own
 COLUMN = 3.4  # inches
 
 
@@ -68,7 +72,8 @@ def panel_letters(axes):
 
 def line_with_seeds(axis, table, x, y, colour, marker, label, dashed=False):
     """Mean over seeds as a line, the seeds' range as a band, and each seed as a faint point."""
-    by_x = table.groupby(x)[y]
+    finite = table[np.isfinite(table[y])]  # a ratio without noise has no place on the axis
+    by_x = finite.groupby(x)[y]
     mean, low, high = by_x.mean(), by_x.min(), by_x.max()
     style = "--" if dashed else "-"
     axis.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)

@@ -1,7 +1,7 @@
 """The model registry: variants as data, plain functions to describe and build any of them.
 
 Importing this module does not import torch, so that a workflow is planned quickly. A family is a
-module of this package with one function, `build(settings, n_classes, image_shape)`, and one entry
+module of this package with one function, `build(settings, n_classes, inputs)`, and one entry
 below that says which settings it takes and where it can be read. Models of timm and torchvision
 come by their own names, see nodal.models.external.
 """
@@ -10,14 +10,21 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 
+from nodal.datasets.inputs import Inputs
 from nodal.errors import NodalError, closest
 
-PARTS = {  # site of an encoder, in the order data meets it -> the sub-block it belongs to
+PARTS = {  # site of an encoder, in the order data meets it -> the part it belongs to
     **dict.fromkeys(("input", "q", "k", "v", "heads", "proj"), "MHA"),
-    **dict.fromkeys(("mid", "hidden", "ff", "out"), "FF"),
+    **dict.fromkeys(("mid", "hidden", "ff"), "FF"),
+    "out": "out",
 }
 HEAD_SITES = ("q", "k", "v", "heads")
+MATRICES = (  # of an encoder: the sites that each leads from and to
+    *(("input", site) for site in "qkv"),
+    ("heads", "proj"), ("mid", "hidden"), ("hidden", "ff"),
+)  # fmt: skip
 SMALL_IMAGE = 64  # pixels; up to here a ResNet starts without halving the image twice
 
 
@@ -26,16 +33,21 @@ class Family:
     """Models that share one file.
 
     settings: every key the family takes, with its default. layout: settings -> for each block its
-    {site: sub-block}, in the order data meets them. side: of the finest tap's token grid, from
-    settings and the image's side in pixels. outputs: sub-block -> the site that stands for it in
-    the figures. head_sites: those whose nodes belong to heads.
+    {site: sub-block}, in the order data meets them. outputs: sub-block -> the site that stands for
+    it in the figures. side: of the finest tap's token grid, from settings and the image's side in
+    pixels; None where no grid is too fine. nodes: of the widest tap, from settings. head_sites:
+    those whose nodes belong to heads. kind: of the inputs they take. batch_norm: whether a step
+    needs more than one input.
     """
 
     settings: dict
     layout: Callable
-    side: Callable
     outputs: dict
+    nodes: Callable
+    side: Callable | None = None
     head_sites: tuple = ()
+    kind: str = "image"
+    batch_norm: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class Description:
 
     layout: for each block its {site: sub-block}. heads: None where there are none. edges: whether
     the weights between its taps are known, so that they can be pruned. side: see Family; None
-    where only the built model could tell.
+    where only the built model could tell. nodes: of the widest tap; None where only that could.
     """
 
     family: str
@@ -55,6 +67,9 @@ class Description:
     head_sites: tuple = ()
     edges: bool = True
     side: Callable | None = None
+    nodes: int | None = None
+    kind: str = "image"
+    batch_norm: bool = False
 
     @property
     def blocks(self):
@@ -79,6 +94,10 @@ def _token_side(kernel, conv_layers, size):
     return size
 
 
+def _encoder_nodes(settings):
+    return int(settings["width"] * max(1, settings["mlp_ratio"]))
+
+
 def _stage_sites(n_convolutions):
     """Sites of a VGG stage: each inner convolution, and the stage's end."""
     return dict.fromkeys([*(f"conv{i}" for i in range(1, n_convolutions)), "out"], "stage")
@@ -99,20 +118,37 @@ FAMILIES = {
         },
         layout=lambda settings: (PARTS,) * settings["depth"],
         side=lambda settings, size: _token_side(settings["kernel"], settings["conv_layers"], size),
-        outputs={"MHA": "proj", "FF": "ff"},
+        outputs={"MHA": "proj", "FF": "ff", "out": "out"},
+        nodes=_encoder_nodes,
         head_sites=HEAD_SITES,
+    ),
+    "text_cct": Family(
+        settings={
+            **{"width": 128, "depth": 2, "heads": 2, "mlp_ratio": 1},
+            **{"kernel": 3, "conv_layers": 1, "positions": "learnable"},
+            **{"dropout": 0.1, "attention_dropout": 0.1, "stochastic_depth": 0.1},
+        },
+        layout=lambda settings: (PARTS,) * settings["depth"],
+        outputs={"MHA": "proj", "FF": "ff"},
+        nodes=_encoder_nodes,
+        head_sites=HEAD_SITES,
+        kind="text",
     ),
     "vgg": Family(
         settings={"stages": (1, 1, 2, 2, 2), "width": 64, "dropout": 0.0},
         layout=lambda settings: tuple(map(_stage_sites, settings["stages"])),
         side=lambda settings, size: max(1, size // 2),
         outputs={"stage": "out"},
+        nodes=lambda settings: settings["width"] * 2 ** min(3, len(settings["stages"]) - 1),
+        batch_norm=True,
     ),
     "resnet": Family(
         settings={"units": (2, 2, 2, 2), "width": 64},
         layout=lambda settings: tuple(map(_unit_sites, settings["units"])),
         side=lambda settings, size: size if size <= SMALL_IMAGE else -(-size // 4),
         outputs={"stage": "out"},
+        nodes=lambda settings: settings["width"] * 2 ** (len(settings["units"]) - 1),
+        batch_norm=True,
     ),
 }
 
@@ -123,6 +159,10 @@ VARIANTS = {  # name -> family and the settings that differ from the family's
     "cct_6": ("cct", {"width": 256, "depth": 6, "heads": 4, "mlp_ratio": 2}),
     "cct_7": ("cct", {"width": 256, "depth": 7, "heads": 4, "mlp_ratio": 2}),
     "cct_14": ("cct", {"width": 384, "depth": 14, "heads": 6, "mlp_ratio": 3}),
+    "text_cct": ("text_cct", {}),
+    "text_cct_2": ("text_cct", {"width": 128, "depth": 2, "heads": 2, "mlp_ratio": 1}),
+    "text_cct_4": ("text_cct", {"width": 128, "depth": 4, "heads": 2, "mlp_ratio": 1}),
+    "text_cct_6": ("text_cct", {"width": 256, "depth": 6, "heads": 4, "mlp_ratio": 2}),
     "vgg11": ("vgg", {"stages": (1, 1, 2, 2, 2)}),
     "vgg16": ("vgg", {"stages": (2, 2, 3, 3, 3)}),
     "resnet18": ("resnet", {}),
@@ -151,6 +191,7 @@ def describe(config):
                 f"model.{key}: {name} has no such setting; {closest(key, family.settings)}"
             )
     settings = {**family.settings, **variant, **suffix, **given}
+    _check_sizes(config["name"], settings)
     heads = settings.get("heads")
     if heads and settings["width"] % heads:
         raise NodalError(
@@ -165,7 +206,34 @@ def describe(config):
         outputs=family.outputs,
         head_sites=family.head_sites,
         side=family.side,
+        nodes=family.nodes(settings),
+        kind=family.kind,
+        batch_norm=family.batch_norm,
     )
+
+
+def _check_sizes(name, settings):
+    """Raise NodalError for a tokenizer or a feed-forward part that would have nothing in it."""
+    if not all(settings.get(key, 1) for key in ("kernel", "conv_layers")):
+        raise NodalError(
+            f"model.name: {name} has a tokenizer of nothing; expected a kernel and a number of "
+            "convolutions of at least 1, as in cct_7/3x1"
+        )
+    ratio = settings.get("mlp_ratio")
+    if ratio is not None and int(settings["width"] * ratio) < 1:
+        raise NodalError(
+            f"model.mlp_ratio: {ratio:g} of the width {settings['width']} is no hidden node; "
+            f"expected at least {1 / settings['width']:g}"
+        )
+
+
+def prunable(description, sites):
+    """Whether both ends of a weight matrix are among the sites; the labels are one end of some."""
+    taps = [site for block in description.layout for site in block]
+    if taps[-1] in sites:
+        return True
+    matrices = MATRICES if description.head_sites else pairwise(taps)
+    return any({*ends} <= {*sites} for ends in matrices)
 
 
 def token_side(description, image_size):
@@ -181,15 +249,20 @@ def _split_tokenizer(name):
     return match["base"], {"kernel": int(match["kernel"]), "conv_layers": int(match["layers"])}
 
 
-def build(config, n_classes, image_shape):
-    """A model section of the config -> an initialised torch.nn.Module.
+def build(config, n_classes, inputs):
+    """A model section of the config -> an initialised torch.nn.Module, a `nodal.taps.Tapped`.
 
-    image_shape: (channels, height, width). The module has `taps()` and `edges()`, see nodal.taps
-    and nodal.pruning. Draws from torch's global random state.
+    inputs: (channels, height, width), or a description of any kind of input. Draws from torch's
+    global random state. Raises NodalError if the model takes inputs of another kind.
     """
-    description = describe(config)
+    description, inputs = describe(config), Inputs.of(inputs)
+    if inputs.kind != description.kind:
+        raise NodalError(
+            f"model.name: {config['name']} takes {description.kind} inputs, the dataset holds "
+            f"{inputs.kind}; expected a model for {inputs.kind}"
+        )
     family = import_module(f"nodal.models.{description.family}")
-    return family.build(description.settings, n_classes, image_shape)
+    return family.build(description.settings, n_classes, inputs)
 
 
 def load_published_cct(path):

@@ -1,6 +1,7 @@
 """Compact convolutional transformer (Hassani et al., arXiv 2104.05704).
 
-Modules carry the published code's key names, so that published weights load as they are.
+Modules carry the published code's key names, so that published weights load as they are. From the
+encoders on they serve texts too, see `text_cct`: `valid`, bool (B, T), says which tokens count.
 Shapes: B images, T tokens, D width, H heads.
 """
 
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nodal.errors import NodalError
-from nodal.taps import Edge, encoder_edges, encoder_taps
+from nodal.taps import Edge, Tapped, encoder_edges, encoder_taps
 
 
 class Tokenizer(nn.Module):
@@ -26,8 +27,8 @@ class Tokenizer(nn.Module):
             *(
                 nn.Sequential(
                     nn.Conv2d(a, b, kernel, stride, padding, bias=False),
-                    nn.ReLU(),
                     nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
+                    nn.ReLU(),  # after the pooling: the same values, a quarter of the work
                 )
                 for a, b in itertools.pairwise(widths)
             )
@@ -39,9 +40,10 @@ class Tokenizer(nn.Module):
     def forward(self, x):
         return self.conv_layers(x).flatten(2).transpose(1, 2)
 
-    def n_tokens(self, image_shape):
+    def grid(self, shape):
+        """(channels, height, width) of the images -> height and width of the tokens."""
         with torch.no_grad():
-            return self(torch.zeros(1, *image_shape)).shape[1]
+            return tuple(self.conv_layers(torch.zeros(1, *shape)).shape[2:])
 
 
 class Attention(nn.Module):
@@ -51,28 +53,49 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.attention_dropout = attention_dropout
         self.proj = nn.Linear(width, width)
-        self.proj_drop = nn.Dropout(dropout)
+        self.proj_drop = Dropout(dropout)
 
-    def forward(self, x):
+    def forward(self, x, valid=None):
         B, T, D = x.shape
+        mask = None if valid is None else valid[:, None, None]  # (B, 1, 1, T), of the keys
         qkv = self.qkv(x).view(B, T, 3, self.heads, D // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D/H)
         dropout = self.attention_dropout if self.training else 0.0
         if dropout and not x.is_cuda:
-            x = dropped_attention(q, k, v, dropout)
+            x = dropped_attention(q, k, v, dropout, mask)
         else:
-            x = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+            x = F.scaled_dot_product_attention(q, k, v, mask, dropout)
         x = x.transpose(1, 2).reshape(B, T, D)  # heads side by side
         return self.proj_drop(self.proj(x))
 
 
-def dropped_attention(q, k, v, rate):
+def dropped_attention(q, k, v, rate, mask=None):
     """Attention with dropout of its weights, (B, H, T, D/H): what the fused one lacks on a CPU.
 
     There PyTorch falls back to a slower form of it, half of whose time goes into random numbers.
     """
-    weights = torch.softmax(q @ k.transpose(2, 3) * q.shape[3] ** -0.5, dim=3)
-    return (weights * kept(weights.shape, rate) / (1 - rate)).to(v.dtype) @ v
+    scores = only_valid((q * q.shape[3] ** -0.5) @ k.transpose(2, 3), mask)
+    weights = torch.softmax(scores, dim=3)
+    return dropped(weights, rate).to(v.dtype) @ v
+
+
+def dropped(x, rate):
+    """Elements are zero with probability `rate`, the others scaled so that the mean stays."""
+    return x * (kept(x.shape, rate).to(x.dtype) * (1 / (1 - rate)))
+
+
+class Dropout(nn.Dropout):
+    """As PyTorch's, whose random numbers cost more on a CPU than what they are drawn for."""
+
+    def forward(self, x):
+        if not self.training or self.p == 0 or x.is_cuda:
+            return super().forward(x)
+        return dropped(x, self.p)
+
+
+def only_valid(scores, mask):
+    """Scores whose softmax gives nothing to what the mask leaves out; None: nothing is."""
+    return scores if mask is None else scores.masked_fill(~mask, -math.inf)
 
 
 def kept(shape, rate):
@@ -94,7 +117,7 @@ class DropPath(nn.Module):
             return x
         keep = 1 - self.rate
         mask = torch.empty(x.shape[0], 1, 1, dtype=x.dtype, device=x.device).bernoulli_(keep)
-        return x * mask / keep
+        return x * (mask / keep)
 
 
 class Encoder(nn.Module):
@@ -103,27 +126,30 @@ class Encoder(nn.Module):
         self.pre_norm = nn.LayerNorm(width)
         self.self_attn = Attention(width, heads, attention_dropout, dropout)
         self.linear1 = nn.Linear(width, hidden)
-        self.dropout1 = nn.Dropout(dropout)
+        self.dropout1 = Dropout(dropout)
         self.norm1 = nn.LayerNorm(width)
         self.linear2 = nn.Linear(hidden, width)
-        self.dropout2 = nn.Dropout(dropout)
+        self.dropout2 = Dropout(dropout)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x):
-        x = x + self.drop_path(self.self_attn(self.pre_norm(x)))
+    def forward(self, x, valid=None):
+        x = x + self.drop_path(self.self_attn(self.pre_norm(x), valid))
         x = self.norm1(x)
         hidden = self.dropout1(F.gelu(self.linear1(x)))
         return x + self.drop_path(self.dropout2(self.linear2(hidden)))
 
 
 class Classifier(nn.Module):
-    """Encoders and sequence pooling: (B, T, D) -> (B, C)."""
+    """Encoders and sequence pooling: (B, T, D) -> (B, C).
+
+    With `valid`, T may be less than n_tokens: places are counted from the first token.
+    """
 
     def __init__(self, settings, n_tokens, n_classes):
         super().__init__()
         width, depth = settings["width"], settings["depth"]
         self.positional_emb = positions(settings["positions"], n_tokens, width)
-        self.dropout = nn.Dropout(settings["dropout"])
+        self.dropout = Dropout(settings["dropout"])
         self.blocks = nn.ModuleList(
             Encoder(
                 width,
@@ -144,17 +170,21 @@ class Classifier(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, x):
-        x = self.dropout(x + self.positional_emb)
+    def forward(self, x, valid=None):
+        places = self.positional_emb if valid is None else self.positional_emb[:, : x.shape[1]]
+        x = self.dropout(x + places)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, valid)
         x = self.norm(x)
-        weight = F.softmax(self.attention_pool(x), dim=1)  # (B, T, 1)
+        mask = None if valid is None else valid[..., None]
+        weight = F.softmax(only_valid(self.attention_pool(x), mask), dim=1)  # (B, T, 1)
         return self.fc((weight.transpose(1, 2) @ x).squeeze(1))
 
 
 def positions(kind, n_tokens, width):
-    """Position embedding (1, T, D): learnable, or the fixed sine one."""
+    """Position embedding (1, T, D): learnable, or the fixed sine one. Raises NodalError."""
+    if kind not in ("learnable", "sine"):
+        raise NodalError(f"model.positions: {kind!r}; expected learnable or sine")
     if kind == "learnable":
         return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, n_tokens, width), std=0.2))
     place = torch.arange(n_tokens)[:, None] / 10000 ** (
@@ -165,14 +195,17 @@ def positions(kind, n_tokens, width):
     return nn.Parameter(place[None], requires_grad=False)
 
 
-class CCT(nn.Module):
-    def __init__(self, settings, n_classes, image_shape):
+class CCT(Tapped):
+    """A tokenizer, and encoders that are read alike whatever the tokens were made of.
+
+    grid: the form that the places of the tokens make, see nodal.taps.Tokens.
+    """
+
+    def __init__(self, tokenizer, grid, settings, n_classes):
         super().__init__()
-        self.tokenizer = Tokenizer(
-            image_shape[0], settings["width"], settings["kernel"], settings["conv_layers"]
-        )
-        n_tokens = self.tokenizer.n_tokens(image_shape)
-        self.classifier = Classifier(settings, n_tokens, n_classes)
+        self.grid = grid
+        self.tokenizer = tokenizer
+        self.classifier = Classifier(settings, math.prod(grid), n_classes)
 
     def forward(self, x):
         return self.classifier(self.tokenizer(x))
@@ -181,7 +214,8 @@ class CCT(nn.Module):
         """{tap: where it is read}, in the order data meets them; see nodal.taps."""
         taps = {}
         for b, block in enumerate(self.classifier.blocks):
-            taps |= encoder_taps(f"block{b}", block, block.self_attn, block.linear1, block.linear2)
+            parts = (block, block.self_attn, block.linear1, block.linear2)
+            taps |= encoder_taps(f"block{b}", *parts, self.grid)
         return taps
 
     def edges(self):
@@ -194,10 +228,9 @@ class CCT(nn.Module):
         return edges
 
 
-def build(settings, n_classes, image_shape):
+def build(settings, n_classes, inputs):
     """settings: every key of the family, see nodal.models.FAMILIES."""
-    if settings["positions"] not in ("learnable", "sine"):
-        raise NodalError(f"model.positions: {settings['positions']!r}; expected learnable or sine")
-    if math.prod(image_shape) == 0:
-        raise NodalError(f"image shape {image_shape}: expected (channels, height, width)")
-    return CCT(settings, n_classes, image_shape)
+    tokenizer = Tokenizer(
+        inputs.shape[0], settings["width"], settings["kernel"], settings["conv_layers"]
+    )
+    return CCT(tokenizer, tokenizer.grid(inputs.shape), settings, n_classes)

@@ -4,9 +4,10 @@ import math
 
 import torch
 
+from nodal.datasets.inputs import Inputs
 from nodal.errors import NodalError
+from nodal.files.storage import load_torch
 from nodal.models import cct, load_state
-from nodal.storage import load_torch
 
 HEADS = {(128, 2): 2, (128, 4): 2, (256, 6): 4, (256, 7): 4, (384, 14): 6}  # (width, depth) -> H
 
@@ -14,8 +15,8 @@ HEADS = {(128, 2): 2, (128, 4): 2, (256, 6): 4, (256, 7): 4, (384, 14): 6}  # (w
 def load(path):
     """See nodal.models.load_published_cct."""
     state = read_state(path)
-    settings, n_classes, image_shape = read_settings(state, path)
-    model = cct.build(settings, n_classes, image_shape)
+    settings, n_classes, inputs = read_settings(state, path)
+    model = cct.build(settings, n_classes, inputs)
     load_state(model, state, path)
     return model.eval()
 
@@ -31,7 +32,7 @@ def read_state(path):
 
 
 def read_settings(state, path):
-    """Shapes of a state dict -> (settings, n_classes, image_shape)."""
+    """Shapes of a state dict -> (settings, n_classes, description of the images)."""
     shape = {key: tuple(value.shape) for key, value in state.items()}
     try:
         convolutions = [shape[k] for k in sorted(shape) if k.startswith("tokenizer.conv_layers.")]
@@ -56,4 +57,4 @@ def read_settings(state, path):
     }
     stride = max(1, kernel // 2 - 1)
     side = math.isqrt(n_tokens) * (2 * stride) ** len(convolutions)
-    return settings, n_classes, (channels, side, side)
+    return settings, n_classes, Inputs("image", (channels, side, side))

@@ -7,7 +7,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock
 
 from nodal.models import SMALL_IMAGE
-from nodal.taps import Edge, Tap
+from nodal.taps import Edge, Tap, Tapped
 
 
 def _unit(n_in, n_out, stride):
@@ -18,13 +18,13 @@ def _unit(n_in, n_out, stride):
     return BasicBlock(n_in, n_out, stride, shortcut)
 
 
-class ResNet(nn.Module):
-    def __init__(self, settings, n_classes, image_shape):
+class ResNet(Tapped):
+    def __init__(self, settings, n_classes, inputs):
         super().__init__()
         base, units = settings["width"], settings["units"]
         widths = [base * 2**b for b in range(len(units))]
-        small = max(image_shape[1:]) <= SMALL_IMAGE
-        stem = nn.Conv2d(image_shape[0], base, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
+        small = max(inputs.shape[1:]) <= SMALL_IMAGE
+        stem = nn.Conv2d(inputs.shape[0], base, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
         self.stem = nn.Sequential(stem, nn.BatchNorm2d(base), nn.ReLU())
         self.pool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
         self.stages = nn.ModuleList()
@@ -74,6 +74,6 @@ class ResNet(nn.Module):
         return [*edges, Edge(self.fc, source, None)]
 
 
-def build(settings, n_classes, image_shape):
+def build(settings, n_classes, inputs):
     """settings: every key of the family, see nodal.models.FAMILIES."""
-    return ResNet(settings, n_classes, image_shape)
+    return ResNet(settings, n_classes, inputs)

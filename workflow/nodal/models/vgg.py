@@ -5,7 +5,7 @@ A stage pools by two while the image is larger than one pixel, so that any size 
 
 from torch import nn
 
-from nodal.taps import Edge, Tap
+from nodal.taps import Edge, Tap, Tapped
 
 
 class Stage(nn.Sequential):
@@ -26,12 +26,12 @@ class Stage(nn.Sequential):
         return nn.functional.max_pool2d(x, 2) if min(x.shape[2:]) > 1 else x
 
 
-class VGG(nn.Module):
-    def __init__(self, settings, n_classes, image_shape):
+class VGG(Tapped):
+    def __init__(self, settings, n_classes, inputs):
         super().__init__()
         base = settings["width"]
         widths = [min(base * 2**b, base * 8) for b in range(len(settings["stages"]))]
-        ends = [image_shape[0], *widths]
+        ends = [inputs.shape[0], *widths]
         self.stages = nn.ModuleList(
             Stage(n, ends[b], ends[b + 1]) for b, n in enumerate(settings["stages"])
         )
@@ -62,6 +62,6 @@ class VGG(nn.Module):
         return [*(Edge(*pair) for pair in pairs), Edge(self.fc, names[-1], None)]
 
 
-def build(settings, n_classes, image_shape):
+def build(settings, n_classes, inputs):
     """settings: every key of the family, see nodal.models.FAMILIES."""
-    return VGG(settings, n_classes, image_shape)
+    return VGG(settings, n_classes, inputs)

@@ -1,0 +1,309 @@
+"""Images in folders as people have them, and what can be wrong with them."""
+
+import numpy as np
+import pytest
+from made import colour, png, read, write_tree
+from nodal import datasets
+from nodal.errors import NodalError
+from PIL import Image
+
+FOLDER = {"source": "folder", "size": 12, "channels": 3}
+LABELS = {"ant": (200, 0, 0), "bee": (0, 200, 0)}
+
+
+def tree():
+    """{name: bytes} of a folder dataset."""
+    return {
+        f"set/{split}/{label}/{i}.png": png(colour(value))
+        for split in ("train", "test")
+        for label, value in LABELS.items()
+        for i in range(2)
+    }
+
+
+def noise():
+    return png(Image.effect_noise((30, 30), 80))
+
+
+def prepare_tree(tmp_path, files, kind="zip", manifest=None, said=None, **changes):
+    """Read what a dataset of these files holds. said: a list that takes the lines of the log."""
+    source = tmp_path / "source"
+    source.mkdir()
+    own = {"data": write_tree(source, files, kind)}
+    if manifest is not None:
+        own["manifest"] = tmp_path / "splits.csv"
+        own["manifest"].write_text("file,label,split\n" + "\n".join(manifest) + "\n")
+    target, said = tmp_path / "out" / "set.h5", [] if said is None else said
+    try:
+        datasets.prepare(target, "set", {**FOLDER, **changes}, own, said.append)
+    finally:
+        assert not [p for p in target.parent.glob("*") if p != target], "something was left"
+    return read(target)
+
+
+@pytest.mark.parametrize("kind", ["directory", "zip", "tar"])
+def test_a_folder_is_read_in_each_form(tmp_path, kind):
+    splits, names, _ = prepare_tree(tmp_path, tree() | {"set/README.txt": b"hello"}, kind)
+    assert names == ["ant", "bee"]
+    for images, labels in splits.values():
+        assert images.shape == (4, 12, 12, 3)
+        for image, label in zip(images, labels, strict=True):
+            assert (image == list(LABELS.values())[label]).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("L", (12, 12), 90), (90, 90, 90)),
+        (Image.new("RGBA", (12, 12), (0, 0, 200, 255)), (0, 0, 200)),
+        (Image.new("RGBA", (12, 12), (0, 0, 200, 0)), (255, 255, 255)),
+        (Image.fromarray(np.full((12, 12), 40000, np.uint16)), (156, 156, 156)),
+        (colour((1, 2, 3)).quantize(4), (1, 2, 3)),
+        (colour((9, 8, 7), (50, 20)), (9, 8, 7)),
+        (Image.new("1", (12, 12), 1), (255, 255, 255)),
+    ],
+    ids=["grey", "opaque", "transparent", "16 bit", "palette", "other size", "1 bit"],
+)
+def test_images_of_every_kind(tmp_path, image, expected):
+    splits, *_ = prepare_tree(tmp_path, tree() | {"set/train/ant/zz.png": png(image)})
+    found = splits["train"][0][splits["train"][1] == 0][-1].astype(int)
+    assert np.abs(found - expected).max() <= 3
+
+
+def test_greyscale_if_asked(tmp_path):
+    splits, *_ = prepare_tree(tmp_path, tree(), channels=1)
+    assert splits["train"][0].shape == (4, 12, 12, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"set/train/ant/9.png": b"not an image"}, r"set/train/ant/9\.png: not a readable image"),
+        ({"set/train/ant/9.png": noise()[:300]}, r"9\.png: not a readable"),
+        ({"set/train/cat/0.png": png(colour(0))}, "label 'cat' has images in train but none in"),
+        ({"set/test/cat/0.png": png(colour(0))}, "label 'cat' has images in test but none in"),
+    ],
+)
+def test_what_is_wrong_in_a_folder_is_named(tmp_path, change, message):
+    with pytest.raises(NodalError, match=message):
+        prepare_tree(tmp_path, tree() | change)
+
+
+def test_an_empty_label_folder_is_named(tmp_path):
+    (tmp_path / "source" / "set" / "train" / "empty").mkdir(parents=True)
+    write_tree(tmp_path / "source", tree(), "directory")
+    with pytest.raises(NodalError, match="train/empty: the label's folder is empty"):
+        datasets.prepare(tmp_path / "o.h5", "s", FOLDER, {"data": tmp_path / "source"})
+
+
+def test_a_member_outside_the_archive_is_never_written(tmp_path):
+    files = {**tree(), "../../train/ant/evil.png": png(colour(0)), "../evil.txt": b"x"}
+    prepare_tree(tmp_path, files, "tar")
+    assert not list(tmp_path.parent.rglob("evil*"))
+
+
+def test_a_damaged_archive_is_named(tmp_path):
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 no")
+    with pytest.raises(NodalError, match=r"broken\.zip: not a directory, zip or tar"):
+        datasets.prepare(tmp_path / "o.h5", "s", FOLDER, {"data": tmp_path / "broken.zip"})
+
+
+def grey(**counts):
+    """{name: an image} with a grey of its own each: `train__ant=3` is train/ant/0.png to 2.png."""
+    files, value = {}, 0
+    for folder, count in counts.items():
+        for i in range(count):
+            value += 5
+            files[f"{folder.replace('__', '/')}/{i}.png"] = png(colour((value,) * 3))
+    return files
+
+
+def greys(splits, split):
+    """The grey values of a split, over 5: the numbers of its images in the order of `grey`."""
+    return sorted((splits[split][0][:, 0, 0, 0] // 5).tolist())
+
+
+THREE = {"train__ant": 2, "train__bee": 1, "val__ant": 1, "val__bee": 1, "test__ant": 1,
+         "test__bee": 2}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("choice", "train", "test", "unused"),
+    [
+        ({}, [1, 2, 3], [6, 7, 8], "2 images of val"),
+        ({"test": "val"}, [1, 2, 3], [4, 5], "3 images of test"),
+        ({"train": "trainval"}, [1, 2, 3, 4, 5], [6, 7, 8], None),
+    ],
+)
+def test_of_three_parts_two_are_chosen_and_the_third_counted(tmp_path, choice, train, test, unused):
+    said = []
+    splits, *_ = prepare_tree(tmp_path, grey(**THREE), said=said, **choice)
+    assert (greys(splits, "train"), greys(splits, "test")) == (train, test)
+    lines = [line for line in said if "not used" in line]
+    assert (unused is None and not lines) or any(f"{unused} are not used" in x for x in lines)
+
+
+@pytest.mark.parametrize("name", ["val", "Valid", "VALIDATION"])
+def test_a_validation_part_is_the_test_where_there_is_no_other(tmp_path, name):
+    counts = {"Train__ant": 2, "Train__bee": 1, f"{name}__ant": 1, f"{name}__bee": 1}
+    splits, names, _ = prepare_tree(tmp_path, grey(**counts))
+    assert (greys(splits, "train"), greys(splits, "test")) == ([1, 2, 3], [4, 5])
+    assert names == ["ant", "bee"]
+
+
+@pytest.mark.parametrize("around", ["", "a/", "a/b/", "./", "label/"])
+@pytest.mark.parametrize("kind", ["directory", "zip", "tar"])
+def test_folders_around_everything_are_passed_through(tmp_path, around, kind):
+    files = {around + name: content for name, content in grey(ant=4, bee=4).items()}
+    splits, names, _ = prepare_tree(tmp_path, files, kind, test_share=0.25, test_seed=0)
+    assert names == ["ant", "bee"]
+    assert np.bincount(splits["test"][1]).tolist() == [1, 1]
+    assert greys(splits, "train") + greys(splits, "test") != list(range(1, 9))
+    assert sorted(greys(splits, "train") + greys(splits, "test")) == list(range(1, 9))
+
+
+def test_a_share_is_the_same_for_a_directory_and_its_archive(tmp_path):
+    read = {}
+    for kind in ("directory", "zip", "tar"):
+        (tmp_path / kind).mkdir()
+        splits, *_ = prepare_tree(
+            tmp_path / kind, grey(ant=9, bee=9), kind, test_share=0.5, test_seed=3
+        )
+        read[kind] = greys(splits, "test")
+    assert read["directory"] == read["zip"] == read["tar"]
+
+
+def test_images_deeper_than_the_label_are_its_own(tmp_path):
+    files = grey(train__ant=1, train__ant__wings__left=1, train__bee=1, test__ant__x=1, test__bee=1)
+    splits, names, _ = prepare_tree(tmp_path, files)
+    assert names == ["ant", "bee"]
+    assert np.bincount(splits["train"][1]).tolist() == [2, 1]
+
+
+def test_numbers_are_in_their_order_and_stay_what_they_are(tmp_path):
+    counts = {f"{part}__{label}": 1 for part in ("train", "test") for label in ("10", "9", "007")}
+    assert prepare_tree(tmp_path, grey(**counts))[1] == ["007", "9", "10"]
+
+
+def test_a_label_folder_may_be_a_link(tmp_path):
+    files = {f"set/{name}": content for name, content in grey(train__ant=2, test__ant=1).items()}
+    files |= {f"else/{name}": content for name, content in grey(bee=3).items()}
+    write_tree(tmp_path, files, "directory")
+    for part in ("train", "test"):
+        (tmp_path / "set" / part / "bee").symlink_to(tmp_path / "else" / "bee")
+    datasets.prepare(tmp_path / "o.h5", "s", FOLDER, {"data": tmp_path / "set"})
+    splits, names, _ = read(tmp_path / "o.h5")
+    assert names == ["ant", "bee"]
+    assert np.bincount(splits["train"][1]).tolist() == [2, 3]
+
+
+def test_what_is_not_taken_is_said(tmp_path):
+    said = []
+    files = tree() | {"set/a.txt": b"", "set/.hidden.png": b"", "set/other/1.png": png(colour(0)),
+                      "set/train/1.png": png(colour(0)), "../up.png": png(colour(0))}  # fmt: skip
+    splits, *_ = prepare_tree(tmp_path, files, said=said)
+    assert len(splits["train"][1]) == 4
+    said = "\n".join(said)
+    assert "2 files are hidden or no images, not used: 1 .png, 1 .txt" in said
+    assert "2 images not used, not below train, val or test and a label" in said
+    assert "set/other/1.png, set/train/1.png" in said
+    assert "1 links, or names that lead outside, not used: ../up.png" in said
+    assert "4 images of train: the train split" in said
+
+
+MANIFEST = ["pictures/0.png,2 b,train", "pictures/1.png,10 a,train", "pictures/2.png,2 b,test",
+            "pictures/3.png,10 a,test", "pictures/4.png,10 a,valid"]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["directory", "zip", "tar"])
+@pytest.mark.parametrize("around", ["", "set/"])
+def test_a_manifest_says_what_lies_where(tmp_path, kind, around):
+    said, files = [], {around + name: image for name, image in grey(pictures=6).items()}
+    splits, names, _ = prepare_tree(tmp_path, files, kind, MANIFEST, said)
+    assert names == ["10 a", "2 b"]
+    for split, labels in {"train": {1: 1, 2: 0}, "test": {3: 1, 4: 0}}.items():
+        images, found = splits[split]
+        assert dict(zip((images[:, 0, 0, 0] // 5).tolist(), found.tolist(), strict=True)) == labels
+    said = "\n".join(said)
+    assert "1 files are not in " in said
+    assert "1 images of val are not used" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("pictures/9.png,2 b,train", r"line 7: .*pictures/9\.png: no such file"),
+        ("../splits.csv,2 b,train", r"line 7: .*splits\.csv: no such file"),
+        ("pictures/0.png,2 b,test", r"line 7: pictures/0\.png is named twice"),
+        ("./pictures/0.png,2 b,test", r"line 7: \./pictures/0\.png is named twice"),
+        ("pictures/5.png,2 b,tests", "line 7: unknown split 'tests'; expected one of train, val"),
+        ("pictures/5.png,new,test", "label 'new' has images in test but none in train"),
+        ("pictures/5.png,,test", "line 7: column 'label' is ''"),
+    ],
+)
+def test_what_is_wrong_in_a_manifest_is_named(tmp_path, line, message):
+    with pytest.raises(NodalError, match=message):
+        prepare_tree(tmp_path, grey(pictures=6), manifest=[*MANIFEST, line])
+
+
+def damaged(tmp_path, **changes):
+    files = tree() | {"set/train/ant/8.png": b"no image", "set/test/bee/9.png": noise()[:300]}
+    said = []
+    return said, lambda: prepare_tree(tmp_path, files, said=said, **changes)
+
+
+def test_all_damaged_images_are_named_at_once(tmp_path):
+    _, prepare = damaged(tmp_path)
+    with pytest.raises(NodalError, match=r"ant/8\.png: not a .*bee/9\.png: not a .*skip_damaged"):
+        prepare()
+
+
+def test_damaged_images_are_left_out_if_asked(tmp_path):
+    said, prepare = damaged(tmp_path, skip_damaged=True)
+    splits, *_ = prepare()
+    assert (len(splits["train"][1]), len(splits["test"][1])) == (4, 4)
+    assert next(line for line in said if line.startswith("left out")).count("ant/8.png") == 1
+
+
+def test_a_label_of_damaged_images_alone_is_named(tmp_path):
+    files = tree() | {f"set/test/bee/{i}.png": b"no image" for i in range(2)}
+    with pytest.raises(NodalError, match="label 'bee' has no input in the test split"):
+        prepare_tree(tmp_path, files, skip_damaged=True)
+
+
+def test_a_member_damaged_in_its_zip_is_named(tmp_path):
+    (tmp_path / "zip").mkdir()
+    path = write_tree(tmp_path / "zip", tree(), "zip")
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"IDAT") + 6] ^= 255
+    path.write_bytes(raw)
+    with pytest.raises(NodalError, match=r"train/ant/0\.png: damaged, or not to be read"):
+        datasets.prepare(tmp_path / "o.h5", "s", FOLDER, {"data": path})
+
+
+@pytest.mark.parametrize(
+    ("counts", "changes", "message"),
+    [
+        ({"ant": 2, "bee": 2}, {}, "no test part; .*dataset.test_share"),
+        ({"ant": 2, "bee": 1}, {"test_share": 0.5}, "label 'bee' has one of the images"),
+        ({"pictures": 3}, {"test_share": 0.5}, "neither labels nor parts"),
+        ({"ant__train": 2, "bee__train": 1}, {"test_share": 0.5}, "in a part below the label"),
+        ({"test__ant": 1, "val__ant": 1}, {}, "has no train part; found test, val"),
+        (THREE, {"train": "trainval", "test": "val"}, "trainval with val as the test"),
+        (
+            THREE,
+            {"test_share": 0.5},
+            r"test_share: the data has parts of its own \(test",
+        ),
+        ({"train__ant": 1, "test__ant": 1}, {"train": "trainval"}, "has no val part"),
+        ({}, {}, "no images in it"),
+    ],
+)
+def test_what_is_wrong_with_the_parts_is_named(tmp_path, counts, changes, message):
+    with pytest.raises(NodalError, match=message):
+        prepare_tree(tmp_path, grey(**counts) | {"a.txt": b""}, **changes)
+
+
+def test_a_label_folder_without_an_image_is_named(tmp_path):
+    with pytest.raises(NodalError, match="train/cat: the label's folder is empty"):
+        prepare_tree(tmp_path, tree() | {"set/train/cat/notes.txt": b""})

@@ -1,0 +1,88 @@
+"""A dataset of images as it streams by, and how it is stored."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nodal.errors import NodalError
+from nodal.files import storage
+
+NAMED = 20  # damaged images in an error
+
+
+@dataclass
+class Images:
+    """splits: "train"/"test" -> iterable of (images (n, H, W, channels) uint8, labels (n,)).
+
+    damaged: a line for each image that was left out while the splits were read, which names it.
+    """
+
+    label_names: list
+    splits: dict[str, Iterable]
+    damaged: list = field(default_factory=list)
+
+    def store(self, file, settings, log):
+        """Write {split}/inputs and labels, and mean and std per channel as attributes.
+
+        Fractions of full scale, of the training split unless the settings give them. Memory does
+        not grow with the images. Raises NodalError for splits of two sizes, and naming all damaged
+        images unless the setting `skip_damaged` leaves them out.
+        """
+        histograms = {split: _stream(file, split, images) for split, images in self.splits.items()}
+        self._report_damaged(settings, log)
+        for split, histogram in histograms.items():
+            if histogram is None:
+                raise NodalError(f"no image in the {split} split")
+        shapes = {split: file[split]["inputs"].shape[1:] for split in self.splits}
+        if len(set(shapes.values())) > 1:
+            said = (f"{split} {'x'.join(map(str, shape))}" for split, shape in shapes.items())
+            raise NodalError(f"images of two sizes: {', '.join(said)}; expected one")
+        mean, std = _moments(histograms["train"])
+        file.attrs["mean"] = settings.get("mean") or mean
+        file.attrs["std"] = settings.get("std") or std
+        height, width, channels = shapes["train"]
+        file.attrs["kind"], file.attrs["shape"] = "image", (channels, height, width)
+
+    def _report_damaged(self, settings, log):
+        for line in self.damaged:
+            log(f"left out: {line}")
+        if not self.damaged or settings.get("skip_damaged"):
+            return
+        n, named = len(self.damaged), "; ".join(self.damaged[:NAMED])
+        more = f"; and {n - NAMED} more, all named in the log" if n > NAMED else ""
+        raise NodalError(f"{named}{more}; dataset.skip_damaged: true leaves them out")
+
+
+def _stream(file, split, batches):
+    """Append batches to a split; return the pixel histogram (channels, 256), None without any."""
+    group = file.create_group(split)
+    labels, histogram, stored = [], 0, None
+    for images, batch_labels in batches:
+        if stored is None:
+            shape = images.shape[1:]
+            rows = 2 ** max(0, (2**20 // int(np.prod(shape))).bit_length() - 1)
+            stored = group.create_dataset(
+                "inputs", (0, *shape), "u1", maxshape=(None, *shape),
+                chunks=(rows, *shape), fletcher32=True,
+            )  # fmt: skip
+        start = len(stored)
+        stored.resize(start + len(images), axis=0)
+        stored[start:] = images
+        file.check()
+        labels.append(np.asarray(batch_labels, dtype=np.int64))
+        histogram = histogram + np.stack(
+            [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])]
+        )
+    if stored is None:
+        return None
+    storage.put(group, "labels", np.concatenate(labels))
+    return histogram
+
+
+def _moments(histogram):
+    values = np.arange(256) / 255
+    weight = histogram / histogram.sum(axis=1, keepdims=True)
+    mean = weight @ values
+    std = np.sqrt(weight @ values**2 - mean**2)
+    return mean, np.maximum(std, 1e-3)

@@ -1,0 +1,126 @@
+"""What the place of a file says: its label and its part, from folders as people have them.
+
+`train/<label>/**` beside `test/<label>/**` or `val/<label>/**` in any case, `<label>/**` alone, and
+one more folder around everything, or not.
+"""
+
+from collections import Counter
+from itertools import takewhile
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from nodal.datasets.splits import part
+from nodal.errors import NodalError
+
+
+class Place(NamedTuple):
+    """A file and what its folders say of it. part: train, val, test, or None without parts."""
+
+    name: str
+    label: str
+    part: str | None
+
+
+def find(tree, is_wanted, noun, log):
+    """All wanted files of a tree -> [Place].
+
+    is_wanted: a name -> whether it is an input. noun: what an input is called. What is not taken is
+    counted in the log, with the reason. Raises NodalError for a tree with neither labels nor parts,
+    and naming a label's folder without an input.
+    """
+    visible = (name for name in tree.names if _is_visible(name.removeprefix("./").split("/")))
+    wanted = [name for name in visible if is_wanted(name)]
+    if not wanted:
+        raise NodalError(f"{tree.path}: no {noun} in it")
+    _report_others(tree, wanted, noun, log)
+    around = wrapping(wanted)
+    folders = {name: _folders(name)[len(around) :] for name in wanted}
+    has_parts = any(part(where[0]) and len(where) > 1 for where in folders.values() if where)
+    place = _with_part if has_parts else _without_part
+    found, lost = [], []
+    for name, where in folders.items():
+        labelled = place(where)
+        found += [Place(name, *labelled)] if labelled else []
+        lost += [] if labelled else [name]
+    if not found:
+        raise NodalError(
+            f"{tree.path}: neither labels nor parts; expected train/<label>/* and test/<label>/*, "
+            "or <label>/*"
+        )
+    if lost:
+        expected = "train, val or test and a label" if has_parts else "a label"
+        log(f"{tree.path}: {len(lost):,} {noun} not used, not below {expected}: {_some(lost)}")
+    if has_parts:
+        _require_none_empty(tree, around, found, noun)
+    else:
+        _require_no_parts_below(tree, folders, noun)
+    return found
+
+
+def wrapping(names):
+    """The folders around all files that say nothing, down to that of a part or of two labels.
+
+    >>> wrapping(["set/cat/1.png", "set/dog/2.png"]), wrapping(["a/b/train/cat/1.png"])
+    (('set',), ('a', 'b'))
+    """
+    folders = [where for where in map(_folders, names) if where]
+    ends = zip(min(folders, default=()), max(folders, default=()), strict=False)
+    shared = takewhile(lambda pair: pair[0] == pair[1] and part(pair[0]) is None, ends)
+    return tuple(folder for folder, _ in shared)
+
+
+def _with_part(where):
+    if len(where) < 2 or part(where[0]) is None:
+        return None
+    return where[1], part(where[0])
+
+
+def _without_part(where):
+    return (where[0], None) if where else None
+
+
+def _require_no_parts_below(tree, folders, noun):
+    for name, where in folders.items():
+        if any(map(part, where[1:])):
+            raise NodalError(
+                f"{tree.where(name)}: {noun} in a part below the label; expected train/<label>/*"
+            )
+
+
+def _require_none_empty(tree, around, found, noun):
+    """Raise NodalError naming a label's folder in which there is no input."""
+    labels = {(place.label, place.part) for place in found}
+    there = {*(_folders(f"{name}/") for name in tree.folders), *map(_folders, tree.names)}
+    for where in sorted(where for where in there if where[: len(around)] == around):
+        inside = where[len(around) :]
+        labelled = _with_part(inside) if len(inside) == 2 and _is_visible(inside) else None
+        if labelled and labelled not in labels:
+            folder = tree.where("/".join(where))
+            raise NodalError(f"{folder}: the label's folder is empty; expected {noun}")
+
+
+def _folders(name):
+    """'./set/cat/1.png' -> ('set', 'cat')"""
+    return tuple(folder for folder in name.split("/")[:-1] if folder not in ("", "."))
+
+
+def _is_visible(folders):
+    return not any(folder.startswith(".") or folder == "__MACOSX" for folder in folders)
+
+
+def _report_others(tree, wanted, noun, log):
+    others = sorted(set(tree.names) - set(wanted))
+    if others:
+        kinds = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in others)
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+        log(f"{tree.path}: {len(others):,} files are hidden or no {noun}, not used: {counts}")
+    if tree.outside:
+        log(
+            f"{tree.path}: {len(tree.outside):,} links, or names that lead outside, not used: "
+            f"{_some(tree.outside)}"
+        )
+
+
+def _some(names, n=5):
+    more = f" and {len(names) - n:,} more" if len(names) > n else ""
+    return ", ".join(sorted(names)[:n]) + more

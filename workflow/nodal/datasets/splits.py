@@ -1,0 +1,133 @@
+"""Which inputs train and which test: parts by their names, a share held out, labels in order.
+
+A source lists its inputs, each with its label and its part (train, val, test, or None where the
+data has no parts); `divide` makes the two splits of them.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from nodal.errors import NodalError
+
+SPLITS = ("train", "test")
+PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+def part(name):
+    """A folder's or a column's word for a part, in any case -> 'train', 'val', 'test' or None."""
+    return PARTS.get(str(name).lower())
+
+
+@dataclass(frozen=True)
+class Division:
+    """labels: (N,) int64, indices of label_names. splits: "train"/"test" -> rows, ascending."""
+
+    label_names: list
+    labels: np.ndarray
+    splits: dict
+
+
+def divide(labels, parts, settings, where, log, noun="images"):
+    """Labels (N,) and parts (N,) of all inputs -> Division.
+
+    settings: `train`, `test`, `test_share` and `test_seed` of a dataset's section. where: the file
+    that an error names. noun: what an input is called. The log says how many of which part were
+    taken, and how many were not. Raises NodalError naming the part or the label.
+    """
+    names = ordered(set(labels))
+    index = {name: i for i, name in enumerate(names)}
+    ids = np.array([index[label] for label in labels], np.int64)
+    splits, said = _splits(ids, np.array(parts, object), names, settings, where, noun)
+    for split, other in (SPLITS, SPLITS[::-1]):
+        missing = np.setdiff1d(ids[splits[other]], ids[splits[split]])
+        for i in missing[:1]:
+            raise NodalError(
+                f"{where}: label {names[i]!r} has {noun} in {other} but none in {split}"
+            )
+    used = np.concatenate(list(splits.values()))
+    names = [names[i] for i in np.unique(ids[used])]
+    ids[used] = np.unique(ids[used], return_inverse=True)[1]
+    for split, rows in splits.items():
+        log(f"{where}: {len(rows):,} {noun} {said[split]}: the {split} split")
+    log(f"{where}: {len(names)} labels")
+    unused = Counter(np.delete(np.array(parts, object), used))
+    for name, count in unused.items():
+        log(f"{where}: {count:,} {noun} of {name} are not used")
+    return Division(names, ids, splits)
+
+
+def ordered(names):
+    """Names in alphabetical order; by value if all are whole numbers.
+
+    >>> ordered(["10", "9", "007"]), ordered(["10", "9", "b"])
+    (['007', '9', '10'], ['10', '9', 'b'])
+    """
+    if all(name.isdecimal() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+def _splits(ids, parts, names, settings, where, noun):
+    """{split: rows} and, for the log, where each comes from."""
+    present = set(parts)
+    share = settings.get("test_share")
+    if present <= {None, "train"}:
+        if settings.get("train") == "trainval" or settings.get("test"):
+            asked = "train: trainval" if settings.get("train") == "trainval" else "test"
+            raise NodalError(f"{where}: dataset.{asked}: the data has no such part")
+        if share is None:
+            raise NodalError(
+                f"{where}: no test part; expected train/ and test/ (or val/), or dataset.test_share"
+            )
+        held = stratified(ids, share, settings.get("test_seed", 0))
+        without = np.bincount(ids[held], minlength=len(names)) == 0
+        for name in np.array(names, object)[without][:1]:
+            raise NodalError(
+                f"{where}: label {name!r} has one of the {noun}; dataset.test_share needs two"
+            )
+        said = f"by test_share {share:g}"
+        rows = {"train": np.flatnonzero(~held), "test": np.flatnonzero(held)}
+        return rows, dict.fromkeys(SPLITS, said)
+    if share is not None:
+        raise NodalError(
+            f"{where}: dataset.test_share: the data has parts of its own "
+            f"({', '.join(sorted(map(str, present)))}); expected no share"
+        )
+    chosen = choose(present, settings, where)
+    rows = {split: np.flatnonzero(np.isin(parts, wanted)) for split, wanted in chosen.items()}
+    return rows, {split: f"of {' and '.join(wanted)}" for split, wanted in chosen.items()}
+
+
+def choose(present, settings, where):
+    """The parts there are -> {"train": parts to train on, "test": parts to test on}.
+
+    Raises NodalError for a part that is not there, and where one would serve both.
+    """
+    train = ["train", "val"] if settings.get("train") == "trainval" else ["train"]
+    test = settings.get("test") or ("test" if "test" in present else "val")
+    if test in train:
+        raise NodalError(
+            f"{where}: dataset.train: trainval with val as the test; expected a test part beside it"
+        )
+    for wanted in (*train, test):
+        if wanted not in present:
+            raise NodalError(
+                f"{where}: has no {wanted} part; found {', '.join(sorted(map(str, present)))}"
+            )
+    return {"train": train, "test": [test]}
+
+
+def stratified(labels, share, seed=0):
+    """Boolean (N,): a fixed random share of each label held out, at least one input of it.
+
+    One input of each label is always left, so a label that has only one has none held out.
+    """
+    random = np.random.default_rng(seed)
+    labels = np.asarray(labels)
+    held = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        members = random.permutation(np.flatnonzero(labels == label))
+        held[members[: min(max(1, round(share * len(members))), len(members) - 1)]] = True
+    return held

@@ -1,0 +1,1 @@
+"""The ground: what is written to disk, read from it and fetched."""

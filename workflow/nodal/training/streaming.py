@@ -1,0 +1,47 @@
+"""Inputs that stay on disk: rows are read where they lie, the next while the last are worked on."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from nodal.files import hdf5
+
+
+class Stream:
+    """Inputs that are read and brought to the device when a slice, or some by index, are taken.
+
+    inputs: an array, or one of an HDF5 file. take: see the readers of nodal.training.
+    """
+
+    def __init__(self, inputs, take):
+        self.inputs, self.take = inputs, take
+        self._rows = None
+
+    def __len__(self):
+        return len(self.inputs)
+
+    def __getitem__(self, rows):
+        if not torch.is_tensor(rows):
+            return self.take(self.inputs[rows])
+        if self._rows is None:
+            self._rows = hdf5.rows(self.inputs)
+        return self.take(self._rows[rows.cpu().numpy()])
+
+
+def ahead(inputs, batches):
+    """Yield inputs[batch] for each of the batches, slices or indices, in their order.
+
+    Of a Stream the next is read, in a thread of its own, while the last is worked on.
+    """
+    if not isinstance(inputs, Stream):
+        yield from (inputs[batch] for batch in batches)
+        return
+    with ThreadPoolExecutor(1) as reader:
+        waiting = None
+        for batch in batches:
+            following = reader.submit(inputs.__getitem__, batch)
+            if waiting:
+                yield waiting.result()
+            waiting = following
+        if waiting:
+            yield waiting.result()

@@ -1,0 +1,133 @@
+"""A dataset on a device, and a network's answers to it."""
+
+import math
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+import torch
+import torch.nn.functional as F
+
+from nodal.errors import NodalError
+from nodal.training.streaming import Stream, ahead
+
+IN_MEMORY = 2**29  # bytes of a split's inputs
+READERS = {  # kind of input -> who reads it
+    "image": ("nodal.training.pixels", "Pixels"),
+    "text": ("nodal.training.words", "Words"),
+}
+
+
+@dataclass
+class Task:
+    """A dataset on a device.
+
+    train_inputs, test_inputs: as the reader keeps them, for images uint8 (N, channels, H, W).
+    labels: (N,). reader: what turns a slice of them into what a network takes, and augments them.
+    """
+
+    train_inputs: torch.Tensor
+    train_labels: torch.Tensor
+    test_inputs: torch.Tensor
+    test_labels: torch.Tensor
+    reader: object
+    n_classes: int
+
+    @classmethod
+    def from_dataset(cls, dataset, device="cpu"):
+        """All inputs on the device, as training wants them."""
+        return cls._of(dataset, device, lambda inputs, take: take(inputs[:]))
+
+    @classmethod
+    def streamed(cls, dataset, device="cpu"):
+        """Inputs stay where they are, on disk say, until a slice of them is taken."""
+        return cls._of(dataset, device, Stream)
+
+    @classmethod
+    def bounded(cls, dataset, device="cpu", memory=IN_MEMORY):
+        """Inputs on the device up to so many bytes of a split, on disk beyond.
+
+        Texts, whose order depends on their lengths, are always on the device.
+        """
+
+        def bring(inputs, take):
+            fits = dataset.inputs.kind == "text" or n_bytes(inputs) <= memory
+            return take(inputs[:]) if fits else Stream(inputs, take)
+
+        return cls._of(dataset, device, bring)
+
+    @classmethod
+    def _of(cls, dataset, device, bring):
+        module, name = READERS[dataset.inputs.kind]
+        reader = getattr(import_module(module), name)(dataset, device)
+        return cls(
+            bring(dataset.train.inputs, reader.take),
+            torch.from_numpy(dataset.train.labels).to(device),
+            bring(dataset.test.inputs, reader.take),
+            torch.from_numpy(dataset.test.labels).to(device),
+            reader,
+            dataset.n_classes,
+        )
+
+    @property
+    def device(self):
+        return self.train_labels.device
+
+    def sample(self, share, seed):
+        """The same task with a random share of the training split, no fewer than two inputs."""
+        generator = torch.Generator().manual_seed(seed)
+        n = max(2, round(share * len(self.train_labels)))
+        index = torch.randperm(len(self.train_labels), generator=generator)[:n]
+        index = index.sort().values.to(self.device)
+        return replace(
+            self, train_inputs=self.train_inputs[index], train_labels=self.train_labels[index]
+        )
+
+    def prepared(self, inputs):
+        """A slice of the inputs -> what the network takes, without augmentation."""
+        return self.reader.prepare(inputs)
+
+
+def n_bytes(inputs):
+    """What the inputs of a split take as they are stored."""
+    return math.prod(inputs.shape) * inputs.dtype.itemsize
+
+
+def room(device, memory_mb):
+    """Bytes that the inputs of a split may take: a third of the job's memory, or of a GPU's."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 3
+    return memory_mb * 10**6 // 3
+
+
+def pick_device(name):
+    """'auto', 'cpu' or 'cuda' -> torch.device. Raises NodalError for a GPU that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise NodalError(
+            "compute.device: cuda asked for, but no GPU is visible; expected cpu or auto"
+        )
+    return torch.device(name)
+
+
+def autocast(device, precision):
+    """The context of a forward pass in 'fp32' or 'bf16'."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+@torch.no_grad()
+def predict(model, task, inputs, precision="fp32", batch_size=1000):
+    """Logits (N, C) in float32 of a split's inputs, in evaluation mode."""
+    model.eval()
+    logits, order = [], task.reader.ranked(inputs)
+    for batch in ahead(inputs, order.split(batch_size)):
+        with autocast(task.device, precision):
+            logits.append(model(task.prepared(batch)).float())
+    return torch.cat(logits)[order.argsort()]
+
+
+def evaluate(model, task, precision="fp32", batch_size=1000):
+    """Test accuracy, a fraction, and mean cross-entropy."""
+    logits = predict(model, task, task.test_inputs, precision, batch_size)
+    accuracy = (logits.argmax(1) == task.test_labels).float().mean().item()
+    return accuracy, F.cross_entropy(logits, task.test_labels).item()

@@ -1,0 +1,1 @@
+"""What comes out: tables over seeds, and the verdicts on the claims."""
