@@ -217,6 +217,26 @@ def test_arrows_walk_from_node_to_node(browser, made):
     browser.wait("return location.hash === '#block0.ff/node6'")
     ActionChains(browser.driver).send_keys(Keys.ARROW_LEFT).perform()
     browser.wait("return location.hash === '#block0.ff/node5'")
+    browser.theta(0.55)
+    ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()
+    browser.wait("return document.querySelector('h1').textContent === 'block0.ff / node 6'")
+
+
+def test_arrows_pressed_before_a_view_stands_are_not_lost(browser, made):
+    browser.open(made[1])
+    browser.go("#block0.ff/node5")
+    browser.run(
+        "for (const key of ['ArrowRight', 'ArrowLeft']) document.body.dispatchEvent("
+        "new KeyboardEvent('keydown', { key, bubbles: true }))"
+    )
+    browser.wait("return location.hash === '#block0.ff/node5'")
+    browser.wait("return document.querySelector('h1').textContent === 'block0.ff / node 5'")
+    browser.go("#block0.ff/node9")
+    browser.run(
+        "location.hash = '#block0.ff/node3'; document.body.dispatchEvent("
+        "new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }))"
+    )
+    browser.wait("return document.querySelector('h1').textContent === 'block0.ff / node 4'")
 
 
 @pytest.mark.parametrize(

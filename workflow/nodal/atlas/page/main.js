@@ -29,6 +29,7 @@ const contents = JSON.parse(document.getElementById("document").textContent);
 const opened = new Map();
 let atlas = null;
 let turn = 0;
+let waiting = 0;
 
 function atlasOf(seed) {
   const known = contents.seeds.some((each) => each.seed === seed) ? seed : contents.seeds[0].seed;
@@ -54,6 +55,18 @@ async function show({ keepPlace = false } = {}) {
   scrollTo(0, keepPlace ? place : 0);
   main.dataset.shown = location.hash;
   main.dataset.took = (performance.now() - started).toFixed(1);
+  step(waiting);
+}
+
+/** To the neighbour before (-1) or after (1); from a view on its way, once it stands. */
+function step(by) {
+  const main = document.querySelector("main");
+  const stands = main.dataset.shown === location.hash;
+  waiting = stands ? 0 : Math.max(-1, Math.min(1, waiting + by));
+  if (!stands || by === 0) return false;
+  const link = main.querySelector(`a[rel=${by < 0 ? "prev" : "next"}]`);
+  link?.click();
+  return link !== null;
 }
 
 const nowhere = () => [
@@ -148,13 +161,7 @@ function keys(event) {
     document.querySelector(".search input").focus();
     event.preventDefault();
   } else if (!typing && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
-    const step = document.querySelector(
-      `main a[rel=${event.key === "ArrowLeft" ? "prev" : "next"}]`,
-    );
-    if (step) {
-      step.click();
-      event.preventDefault();
-    }
+    if (step(event.key === "ArrowLeft" ? -1 : 1)) event.preventDefault();
   }
 }
 

@@ -49,7 +49,10 @@ function remember(theta, own) {
   const given = new URLSearchParams(query);
   if (theta === own) given.delete("theta");
   else given.set("theta", String(theta));
+  const main = document.querySelector("main");
+  const stands = main.dataset.shown === location.hash;
   history.replaceState(null, "", given.size ? `${path}?${given}` : path);
+  if (stands) main.dataset.shown = location.hash;
 }
 
 /** Clusters, labels, signal and noise as figures. */
