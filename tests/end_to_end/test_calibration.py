@@ -208,7 +208,7 @@ def pruning_table(lead, free=0.5):
     lead: what ANDC has before the controls, in accuracy.
     """
     random = np.random.default_rng(3)
-    n_networks = (POWER_DRAWS if lead else DRAWS) * MOST
+    n_networks = DRAWS * MOST
     targets = np.array([0, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9])
     falls = free + 0.08 * random.normal(size=n_networks)
     base = 0.95 + 0.01 * random.normal(size=n_networks)
@@ -345,7 +345,9 @@ def test_unified_is_seldom_supported_where_one_network_has_no_rise(column, recor
 WEAK = {  # claims whose planted effect is found too seldom; docs/claims.md says so
     "1.few.null": "permuted labels leave a node of two labels nearly as many clusters",
 }
-POWER = {"1.": 0.9, "2.": 0.9, "3.": 0.9, "4.": 0.9, "5.": 0.8}
+# At least this share of planted effects, as docs/claims.md says. Heads and the free dilution, whose seeds
+# differ most, are asked for the conventional power.
+POWER = {"5.": 0.8, "4.dilution": 0.8}
 
 
 @pytest.mark.parametrize("claim", [known_miss(claim, WEAK) for claim in BY_ID])
@@ -359,6 +361,6 @@ def test_a_planted_effect_is_found(claim, record_property):
         table = recognition(few=0.15, recognise=0.8)
     else:
         table = layer_table("rising", claim)
-    rate = supported(judged, statistic(judged, table)[:POWER_DRAWS], MOST)
+    rate = supported(judged, statistic(judged, table), MOST)
     record_property(f"power, {MOST} seeds", float(rate))
-    assert rate >= POWER[claim[:2]], rate
+    assert rate >= POWER.get(claim, POWER.get(claim[:2], 0.9)), rate
