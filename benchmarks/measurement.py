@@ -1,6 +1,7 @@
 """SNP matrices, clusters and the dump against the published procedure and the bare forward pass."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,8 +9,8 @@ import numpy as np
 import published
 import torch
 from common import HEADER, row, threads, times
-from nodal import activations, models, snp, training
-from nodal.pooling import Grid
+from nodal import activations, models, snp, taps, training
+from nodal.pooling import Grid, Sequence
 from nodal.training.pixels import Pixels
 
 
@@ -50,11 +51,11 @@ def cluster_rows():
 
 def dump_rows():
     """All taps to disk against the bare forward pass: the paper's model, and a far smaller one."""
-    yield _dump_row("dump of 70 taps, cct_7/3x1", {"name": "cct_7/3x1"}, 512, 128)
-    yield _dump_row("dump of 40 taps, cct_4/3x2", {"name": "cct_4/3x2"}, 4096, 256)
+    for name, n_images in (("cct_7/3x1", 512), ("cct_4/3x2", 4096)):
+        yield from _dump_rows({"name": name}, n_images)
 
 
-def _dump_row(what, config, n_images, batch_size, n_classes=10):
+def _dump_rows(config, n_images, n_classes=10):
     torch.manual_seed(0)
     model = models.build(config, n_classes, (3, 32, 32)).eval()
     blocks = models.describe(config).blocks
@@ -63,17 +64,29 @@ def _dump_row(what, config, n_images, batch_size, n_classes=10):
     reader = Pixels(SimpleNamespace(mean=[0.5] * 3, std=[0.25] * 3), "cpu")
     few = slice(0, n_classes)
     task = training.Task(images, labels, images[few], labels[few], reader, n_classes)
-    settings = {"grid": 2, "sites": None, "batch_size": batch_size}
+    with torch.no_grad(), taps.capture(model) as captured:
+        model(task.prepared(images[:1]))
+    queries = {
+        tap: (torch.randn(x.shape[2]), torch.ones(x.shape[2])) for tap, x in captured.items()
+    }
+    forms = {"sequence": Sequence(queries), "grid 1": Grid(1), "grid 2": Grid(2)}
+    settings = {"sites": None, "batch_size": 128}
     with tempfile.TemporaryDirectory() as folder:
-        paths = {f"block{b}": Path(folder) / f"{b}.h5" for b in range(blocks)}
+        targets = activations.Targets(
+            {f"block{b}": Path(folder) / f"{b}.h5" for b in range(blocks)}
+        )
+
+        def dump(form):
+            activations.dump(model, task, form, settings, "fp32", targets, {})
+
         measured = times(
-            {"dump": lambda: activations.dump(
-                    model, task, Grid(2), settings, "fp32", activations.Targets(paths), {}
-                ),
-             "bare": lambda: training.predict(model, task, images, batch_size=batch_size)},
+            {"bare": lambda: training.predict(model, task, images, batch_size=128),
+             **{name: partial(dump, form) for name, form in forms.items()}},
             repeats=5,
         )  # fmt: skip
-    return row(what, measured["dump"], measured["bare"])
+    for name in forms:
+        what = f"dump of {len(queries)} taps, {config['name']}, {name}"
+        yield row(what, measured[name], measured["bare"])
 
 
 def main():

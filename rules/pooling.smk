@@ -25,6 +25,9 @@ rule pooling:
         holdout=setting("readout", "holdout"),
         precision=setting("train", "precision"),
         device=setting("compute", "device"),
-        code=code("pooling", "pooling taps models models.* training.task training.optimizers"),
+        code=code(
+            "pooling",
+            "pooling taps models models.* training.task training.optimizers datasets.splits",
+        ),
     script:
         "../workflow/scripts/pooling.py"

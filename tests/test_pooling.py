@@ -244,20 +244,3 @@ def test_both_forms_of_a_dump_are_their_definitions_with_and_without_padding():
     torch.testing.assert_close(found["sequence"][:, 0], expected, atol=1e-5, rtol=1e-4)
     unpadded = forms("t", taps.Tokens(plain, (9,)))
     torch.testing.assert_close(found["sequence"], unpadded["sequence"], atol=1e-5, rtol=1e-4)
-
-
-def test_learning_sees_nothing_that_is_held_out():
-    from nodal.datasets.splits import stratified
-
-    labels = np.repeat(np.arange(5), 20)
-    part = pooling.learning_part(labels, 0.2, 1.0).numpy()
-    assert not stratified(labels, 0.2)[part].any()
-    assert len(part) == 80
-    half = pooling.learning_part(labels, 0.2, 0.5, seed=3).numpy()
-    assert set(half) < set(part)
-    assert np.bincount(labels[half]).tolist() == [8] * 5
-
-
-def test_a_share_that_leaves_a_label_without_an_input_is_refused():
-    with pytest.raises(NodalError, match=r"pooling\.share: label 1 has no input to learn from"):
-        pooling.learning_part(np.array([0, 0, 0, 0, 1]), 0.2, 0.5)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nodal.datasets import splits
+from nodal.errors import NodalError
 
 
 @given(
@@ -31,3 +32,18 @@ def test_another_seed_holds_out_others():
 )
 def test_words_for_a_part(name, expected):
     assert splits.part(name) == expected
+
+
+def test_learning_sees_nothing_that_is_held_out():
+    labels = np.repeat(np.arange(5), 20)
+    part = splits.learning_part(labels, 0.2, 1.0)
+    assert not splits.stratified(labels, 0.2)[part].any()
+    assert len(part) == 80
+    half = splits.learning_part(labels, 0.2, 0.5, seed=3)
+    assert set(half) < set(part)
+    assert np.bincount(labels[half]).tolist() == [8] * 5
+
+
+def test_a_share_that_leaves_a_label_without_an_input_is_refused():
+    with pytest.raises(NodalError, match=r"pooling\.share: label 1 has no input to learn from"):
+        splits.learning_part(np.array([0, 0, 0, 0, 1]), 0.2, 0.5)

@@ -345,8 +345,8 @@ def test_unified_is_seldom_supported_where_one_network_has_no_rise(column, recor
 WEAK = {  # claims whose planted effect is found too seldom; docs/claims.md says so
     "1.few.null": "permuted labels leave a node of two labels nearly as many clusters",
 }
-# At least this share of planted effects, as docs/claims.md says. Heads and the free dilution, whose seeds
-# differ most, are asked for the conventional power.
+# At least this share of planted effects, as docs/claims.md says. Heads and the free dilution, whose
+# seeds differ most, are asked for the conventional power.
 POWER = {"5.": 0.8, "4.dilution": 0.8}
 
 

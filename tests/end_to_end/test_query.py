@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 from nodal import datasets, pooling, readout, snp, taps, training
+from nodal.datasets import splits
 from nodal.pipeline import config
 
 pytestmark = pytest.mark.end_to_end
@@ -46,7 +47,8 @@ def test_from_zero_and_from_a_random_start_the_same_matrices_are_found(snakemake
     task = training.Task.from_dataset(dataset)
     model, _ = training.load_model(results / "digits/seed0/model.pt")
     settings = {**digits["pooling"], "sites": ["ff", "out"]}
-    learning = pooling.learning_part(dataset.train.labels, digits["readout"]["holdout"], 1)
+    part = splits.learning_part(dataset.train.labels, digits["readout"]["holdout"], 1)
+    learning = torch.from_numpy(part)
     captured = []
     for inputs in (task.train_inputs, task.test_inputs):
         with torch.no_grad(), taps.capture(model, settings["sites"]) as tokens:

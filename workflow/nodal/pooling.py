@@ -9,19 +9,17 @@ import math
 from dataclasses import replace
 from itertools import repeat, starmap
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
 from nodal import taps
-from nodal.datasets.splits import stratified
 from nodal.errors import NodalError
 from nodal.training import autocast, learning_rate
 from nodal.training.optimizers import LBFGS, Adam
 from nodal.training.task import IN_MEMORY
 
-CACHED_ROWS = 2048  # rows whose squares stay in the processor's cache
+CACHED_ROWS = 256  # rows whose sums of squares stay in the processor's cache
 CACHED = 2**19  # numbers that stay there while they are read several times
 STRONG = 10.0  # penalty of a query at which the mean over tokens is the only minimum nearby
 HISTORY = 30  # steps that L-BFGS remembers
@@ -92,6 +90,15 @@ def valid_rows(tokens):
     if tokens.valid is None:
         return tokens.values.flatten(0, 1)
     return tokens.values[tokens.valid]
+
+
+def sum_of_squares(rows):
+    """(n, D) -> (D,) in double precision; what is added to stays in the cache."""
+    sums = torch.zeros(CACHED_ROWS, rows.shape[1], device=rows.device)
+    for part in rows.split(CACHED_ROWS):
+        part = part.float()
+        sums[: len(part)].addcmul_(part, part)
+    return sums.double().sum(0)
 
 
 def grid_pool(tokens, g):
@@ -170,8 +177,7 @@ class Learner:
     def measure(self, tokens):
         """Add a batch to the root mean squares."""
         rows = valid_rows(tokens)
-        for part in rows.split(CACHED_ROWS):
-            self.squares += part.float().square().sum(0).double()
+        self.squares += sum_of_squares(rows)
         self.n_tokens += len(rows)
         scale = self.scale
         self.inverse = torch.where(scale > 0, 1 / scale, 0.0)
@@ -379,22 +385,3 @@ def _learners(model, task, settings, start, generator):
         for tap, tensor in captured.items()
     }
     return {tap: Learner(task.n_classes, settings, q.to(task.device)) for tap, q in starts.items()}
-
-
-def learning_part(labels, holdout, share, seed=0):
-    """Training labels (N,) -> indices to learn queries from: a share of each label, none held out.
-
-    holdout: the readout's, so that no query has seen what the readout chooses by. Raises NodalError
-    naming a label that is left without an input.
-    """
-    labels = np.asarray(labels)
-    rest = np.flatnonzero(~stratified(labels, holdout))
-    if share < 1:
-        rest = rest[stratified(labels[rest], share, seed)]
-    missing = np.setdiff1d(labels, labels[rest])
-    if missing.size:
-        raise NodalError(
-            f"pooling.share: label {missing[0]} has no input to learn from; expected a larger "
-            "share or a smaller readout.holdout"
-        )
-    return torch.from_numpy(rest)

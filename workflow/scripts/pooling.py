@@ -1,7 +1,8 @@
 """Learn how each tap's tokens are pooled. In: the dataset, a model. Out: a query per tap."""
 
-import torch  # noqa: F401  before the job limits its cores
+import torch
 from nodal import datasets, pooling, training
+from nodal.datasets import splits
 from nodal.files import storage
 from nodal.pipeline.jobs import job
 
@@ -12,9 +13,10 @@ with job(snakemake) as log:
     model, _ = training.load_model(snakemake.input.model, device)
     attributes = {"experiment": wildcards.experiment, "seed": int(wildcards.seed)}
     with datasets.opened(snakemake.input.dataset) as dataset:
-        learning = pooling.learning_part(
+        part = splits.learning_part(
             dataset.train.labels, params.holdout, params.settings["share"], int(wildcards.seed)
         )
+        learning = torch.from_numpy(part)
         log(f"{len(learning):,} of {len(dataset.train.labels):,} training inputs to learn from")
         found = pooling.learn(
             model, training.Task.bounded(dataset, device), learning,

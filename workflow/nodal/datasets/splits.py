@@ -131,3 +131,22 @@ def stratified(labels, share, seed=0):
         members = random.permutation(np.flatnonzero(labels == label))
         held[members[: min(max(1, round(share * len(members))), len(members) - 1)]] = True
     return held
+
+
+def learning_part(labels, holdout, share, seed=0):
+    """Training labels (N,) -> indices to learn queries from: a share of each label, none held out.
+
+    holdout: the readout's, so that no query has seen what the readout chooses by. Raises NodalError
+    naming a label that is left without an input.
+    """
+    labels = np.asarray(labels)
+    rest = np.flatnonzero(~stratified(labels, holdout))
+    if share < 1:
+        rest = rest[stratified(labels[rest], share, seed)]
+    missing = np.setdiff1d(labels, labels[rest])
+    if missing.size:
+        raise NodalError(
+            f"pooling.share: label {missing[0]} has no input to learn from; expected a larger "
+            "share or a smaller readout.holdout"
+        )
+    return rest
