@@ -70,7 +70,7 @@ def _dump_rows(config, n_images, n_classes=10):
         tap: (torch.randn(x.shape[2]), torch.ones(x.shape[2])) for tap, x in captured.items()
     }
     forms = {"sequence": Sequence(queries), "grid 1": Grid(1), "grid 2": Grid(2)}
-    settings = {"sites": None, "batch_size": 128}
+    settings = {"sites": None, "batch_size": 64}
     with tempfile.TemporaryDirectory() as folder:
         targets = activations.Targets(
             {f"block{b}": Path(folder) / f"{b}.h5" for b in range(blocks)}
@@ -80,7 +80,7 @@ def _dump_rows(config, n_images, n_classes=10):
             activations.dump(model, task, form, settings, "fp32", targets, {})
 
         measured = times(
-            {"bare": lambda: training.predict(model, task, images, batch_size=128),
+            {"bare": lambda: training.predict(model, task, images, batch_size=64),
              **{name: partial(dump, form) for name, form in forms.items()}},
             repeats=5,
         )  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 from nodal.errors import NodalError
 from nodal.files.storage import put
 
-CHUNK_BYTES = 64 * 2**20
+CHUNK_BYTES = 8 * 2**20  # of matrices at a time: what stays in a processor's cache
 
 
 def _is_tensor(array):

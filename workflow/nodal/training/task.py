@@ -13,7 +13,7 @@ from nodal.training.streaming import Stream, ahead
 IN_MEMORY = 2**29  # bytes of a split's inputs
 # Inputs in a forward pass without gradients: on a processor, what is little enough for its cache is
 # a third faster than a thousand, whose activations are new memory each time.
-PASSING = {"cpu": 128, "cuda": 1000}
+PASSING = {"cpu": 64, "cuda": 1000}
 READERS = {  # kind of input -> who reads it
     "image": ("nodal.training.pixels", "Pixels"),
     "text": ("nodal.training.words", "Words"),
