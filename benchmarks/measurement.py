@@ -51,7 +51,7 @@ def cluster_rows():
 
 def dump_rows():
     """All taps to disk against the bare forward pass: the paper's model, and a far smaller one."""
-    for name, n_images in (("cct_7/3x1", 512), ("cct_4/3x2", 4096)):
+    for name, n_images in (("cct_7/3x1", 256), ("cct_4/3x2", 4096)):
         yield from _dump_rows({"name": name}, n_images)
 
 

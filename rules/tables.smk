@@ -104,13 +104,23 @@ rule claims:
         "../workflow/scripts/claims.py"
 
 
+def judged_readouts(wildcards):
+    """Of all that read an experiment's networks; a place that claims are about must be among them."""
+    name = wildcards.experiment
+    if not any(headline(SimpleNamespace(experiment=other)) for other in readings(name)):
+        sites = ", ".join(model(wildcards).outputs.values())
+        raise WorkflowError(
+            f"config: experiments.{name}.activations.sites: none of {sites} is read; expected "
+            "one of them, whose numbers sensitivity.csv is about"
+        )
+    files = "results/{}/seed{}/readout/block{}.h5"
+    return [files.format(*place) for place in read_places(name)]
+
+
 rule sensitivity:
     """What changes with theta, with the order of the labels and with the form of the readout."""
     input:
-        lambda wildcards: [
-            f"results/{name}/seed{seed}/readout/block{block}.h5"
-            for name, seed, block in read_places(wildcards.experiment)
-        ],
+        judged_readouts,
     output:
         table="results/{experiment}/tables/sensitivity.csv",
         figure=expand("results/{{experiment}}/figures/sensitivity.{kind}", kind=["png", "svg"]),

@@ -78,6 +78,20 @@ def test_rows_are_filled_evenly_whatever_their_number(random, n_kept):
     assert np.ptp(mask.sum(1)) <= 1
 
 
+def test_of_equals_the_first_are_kept(random):
+    score = random.integers(0, 3, (6, 500)).astype(float)
+    rows = pruning.keep_top_of_rows(score, 6 * 100)
+    for row, kept in zip(score, rows, strict=True):
+        first = sorted(range(500), key=lambda i, row=row: (-row[i], i))[:100]
+        assert np.flatnonzero(kept).tolist() == sorted(first)
+    first = sorted(range(3000), key=lambda i: (-score.flat[i], i))[:700]
+    assert np.flatnonzero(pruning.keep_top(score, 700)).tolist() == sorted(first)
+    next_best = random.integers(0, 3, 500).astype(float)
+    mask = pruning.keep_top_of_rows(np.stack([next_best + 5, next_best, 0 * next_best], 1), 600)
+    first = sorted(range(500), key=lambda i: (-next_best[i], i))[:100]
+    assert np.flatnonzero(mask[:, 1]).tolist() == sorted(first)
+
+
 @pytest.mark.parametrize("n_kept", [0, 3, 10, 17, 40])
 def test_a_count_is_matched_by_adding_only_or_removing_only(random, n_kept):
     mask = np.arange(40).reshape(8, 5) % 4 == 0

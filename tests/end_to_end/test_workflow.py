@@ -10,6 +10,8 @@ from small import ROOT, SMALL, Small
 
 pytestmark = pytest.mark.end_to_end
 
+SCRIPTS = ROOT / "workflow" / "scripts"
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -114,6 +116,28 @@ def test_a_wrong_config_stops_with_one_message(folder, snakemake, changes, messa
     assert len(refused.stdout.strip().splitlines()) <= 5, refused.stdout
 
 
+def test_what_claims_are_not_about_has_no_sensitivity(folder, snakemake):
+    target = "results/small/tables/sensitivity.csv"
+    unpruned = {"pruning": {"methods": []}}
+    arguments = with_config(folder, "few.yaml", activations={"sites": ["input", "q"]}, **unpruned)
+    refused = snakemake(folder, "--cores", "2", "-n", *arguments, "--", target, check=False)
+    assert refused.returncode != 0
+    assert "small.activations.sites: none of proj, ff, out is read" in refused.stdout
+    arguments = with_config(folder, "one.yaml", activations={"sites": ["input", "ff"]}, **unpruned)
+    plan = planned(snakemake(folder, "--cores", "2", "-n", *arguments, "--", target).stdout)
+    assert plan["sensitivity"] == 1
+
+
+def test_a_gpu_is_asked_for_by_every_job_that_would_use_it(folder, snakemake):
+    arguments = with_config(folder, "gpu.yaml", compute={"gpus": 1})
+    output = snakemake(folder, "--cores", "2", "-n", *arguments, "--", "demo").stdout
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", output, re.M)
+    asking = {name for name, said in jobs if re.search(r"^    resources:.*\bgpu=1\b", said, re.M)}
+    used = {path.stem for path in SCRIPTS.glob("*.py") if "params.device" in path.read_text()}
+    assert {"train", "pooling", "readout", "silencing", "pruning", "atlas"} < used
+    assert used - {"load_checkpoint", "pruned"} == {name.removesuffix("_small") for name in asking}
+
+
 @pytest.mark.parametrize("damage", ["cut", "missing label"])
 def test_a_damaged_dataset_is_named_and_nothing_is_left(made, snakemake, tmp_path, damage):
     (tmp_path / "results" / "data").mkdir(parents=True)
@@ -138,6 +162,21 @@ def test_a_damaged_dataset_is_named_and_nothing_is_left(made, snakemake, tmp_pat
     assert expected in failed.stdout
     assert not (tmp_path / "results" / "small" / "seed0" / target).exists()
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_threads_are_the_experiments_whatever_the_cores(snakemake, tmp_path):
+    """A job of two threads on one core and on two: the same bytes, sums of float32 included."""
+    targets = [f"results/small/seed0/{name}" for name in ("model.pt", "pooling.h5", "logits.h5")]
+    targets.append("results/small/seed0/readout/block0.h5")
+    found = []
+    for cores in "12":
+        folder = tmp_path / cores
+        arguments = with_config(folder, "two.yaml", compute={"threads": 2})
+        snakemake(folder, "--cores", cores, *arguments, "--", *targets)
+        found.append([(folder / target).read_bytes() for target in targets])
+        log = (folder / "results/logs/train/small_seed0.log").read_text()
+        assert f"2 thread(s) on {cores} core(s)" in log
+    assert found[0] == found[1]
 
 
 def test_same_artifacts_whatever_the_cores(made, snakemake, tmp_path):

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 from nodal import figures, snp
-from nodal.errors import NodalError
 from nodal.files import storage
 from nodal.pipeline.jobs import job
 from nodal.verdicts import sensitivity
@@ -31,8 +30,6 @@ with job(snakemake) as log:
                     tap = {"experiment": name, "seed": seed, "block": block, "site": site}
                     found = rows_of(file[site], params.settings, seed)
                     rows += [{**tap, "part": part, **row} for row in found]
-    if not rows:
-        raise NodalError(f"activations.sites: none of {', '.join(params.parts.values())} is read")
     table = pd.DataFrame(rows)
     storage.write_csv(snakemake.output.table, table)
     folder = Path(snakemake.output.figure[0]).parent
