@@ -121,3 +121,14 @@ def test_a_share_of_an_npz(tmp_path, random):
 def test_what_cannot_be_read_in_one_way_is_refused(tmp_path, random, changes, message):
     with pytest.raises(NodalError, match=message):
         prepare_npz(tmp_path, **arrays(random, **changes))
+
+
+def test_five_thousand_labels_with_long_names(tmp_path, random):
+    """More than an attribute of HDF5 can hold."""
+    labels = np.array([f"label {i} {'é' * 20}" for i in range(5000)])
+    content = {"x_train": random.integers(0, 256, (5000, 2, 2), dtype=np.uint8),
+               "x_test": random.integers(0, 256, (5000, 2, 2), dtype=np.uint8),
+               "y_train": labels, "y_test": labels}  # fmt: skip
+    splits, names, _ = prepare_npz(tmp_path, **content)
+    assert len(names) == 5000
+    assert [names[i] for i in splits["train"][1]] == labels.tolist()
