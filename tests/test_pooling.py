@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from nodal import pooling, taps, training
+from nodal import models, pooling, taps, training
 from nodal.errors import NodalError
 
 SETTINGS = {"sites": None, "epochs": 40, "steps": 0, "batch_size": 64, "rate": 0.05,
@@ -244,3 +244,26 @@ def test_both_forms_of_a_dump_are_their_definitions_with_and_without_padding():
     torch.testing.assert_close(found["sequence"][:, 0], expected, atol=1e-5, rtol=1e-4)
     unpadded = forms("t", taps.Tokens(plain, (9,)))
     torch.testing.assert_close(found["sequence"], unpadded["sequence"], atol=1e-5, rtol=1e-4)
+
+
+def test_a_random_start_is_the_seeds():
+    task, learning = planted(), torch.arange(600)
+
+    def started(seed):
+        settings = {**SETTINGS, "epochs": 0, "steps": 0}
+        found = pooling.learn(OneToken(), task, learning, settings, "fp32", seed, start=0.5)
+        return found["block0.out"][0]
+
+    assert torch.equal(started(1), started(1))
+    assert not torch.equal(started(1), started(2))
+
+
+@pytest.mark.parametrize("way", [{"epochs": 1}, {"epochs": 0, "steps": 2}])
+def test_queries_are_learned_of_the_sites_that_are_asked_for(digits, way):
+    _, dataset = digits
+    config = {"name": "cct", "width": 16, "depth": 2, "heads": 2, "mlp_ratio": 1}
+    model = models.build(config, dataset.n_classes, dataset.inputs)
+    settings = {**SETTINGS, **way, "sites": ["ff", "block1.q"]}
+    task = training.Task.from_dataset(dataset)
+    found = pooling.learn(model, task, torch.arange(256), settings, "fp32", 0)
+    assert list(found) == ["block0.ff", "block1.q", "block1.ff"]

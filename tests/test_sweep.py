@@ -149,6 +149,7 @@ def test_a_target_out_of_reach_and_one_that_coincides_are_said(tiny, measured):
     task = tiny[1]
     rows = list(sweep.sweep(model, task, fixed, "andc", cuts, _recipe(), settings, seed=0))
     assert [math.isnan(row["accuracy_pruned"]) for row in rows] == [False, False, True, True, False]
+    assert len({tuple(row) for row in rows}) == 1
 
 
 def _swept(tiny, measured, method, settings=SETTINGS):
@@ -253,3 +254,22 @@ def test_a_fraction_of_an_epoch_is_a_part_of_the_images(tiny, monkeypatch, epoch
     )  # fmt: skip
     sweep.fine_tune(model, task, _recipe(), {"epochs": epochs, "learning_rate": 1e-3}, seed=0)
     assert seen == [images]
+
+
+def test_fine_tuning_is_short_and_of_the_sections_rate(tiny, monkeypatch):
+    model, task, *_ = tiny
+    seen = []
+    monkeypatch.setattr(
+        training, "fit", lambda model, task, short, seed: seen.append((short, seed)) or [
+            {"test_accuracy": 0.5}, {"test_accuracy": 0.7},
+        ],
+    )  # fmt: skip
+    long = _recipe(epochs=300, warmup_epochs=10, cooldown_epochs=10, min_rate=1e-3, compile=True)
+    accuracy = sweep.fine_tune(model, task, long, {"epochs": 2, "learning_rate": 3e-4}, seed=5)
+    ((short, seed),) = seen
+    assert accuracy == 0.7
+    assert seed == 5
+    assert short == {
+        **long, "epochs": 2, "warmup_epochs": 0, "cooldown_epochs": 0, "min_rate": 0.0,
+        "learning_rate": 3e-4, "eval_every": 2, "compile": False,
+    }  # fmt: skip

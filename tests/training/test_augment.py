@@ -136,5 +136,15 @@ def test_the_whole_recipe_on_any_number_of_channels(channels):
     torch.testing.assert_close(targets.sum(1), torch.ones(32))
 
 
+def test_randaugment_interpolates_as_the_recipe_says():
+    images = torch.randint(0, 256, (64, 3, 12, 12), dtype=torch.uint8)
+    moments, found = torch.full((2, 1, 3, 1, 1), 0.5), {}
+    for way in ("bilinear", "bicubic"):
+        settings = training.complete({"randaugment": 9, "interpolation": way})
+        torch.manual_seed(0)
+        found[way], _ = augment.augment(images, torch.arange(64) % 4, 4, *moments, settings)
+    assert not torch.equal(found["bilinear"], found["bicubic"])
+
+
 def test_ratios_of_crops_are_symmetric_on_a_logarithmic_scale():
     assert math.log(augment.RATIO[0]) == pytest.approx(-math.log(augment.RATIO[1]))

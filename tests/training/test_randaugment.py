@@ -109,3 +109,11 @@ def test_operations_strengths_and_signs_are_drawn_as_published(monkeypatch):
     counts = np.unique([name for name, _, _ in drawn], return_counts=True)[1]
     assert len(counts) == 15
     assert counts.min() > 130
+
+
+def test_at_magnitude_zero_nothing_is_moved(monkeypatch):
+    monkeypatch.setattr(randaugment, "OPERATIONS", ("Rotate", "ShearX", "TranslateYRel"))
+    images = smooth(8).float() / 255
+    fill = FILL.view(1, 3, 1, 1)
+    out = randaugment.rand_augment(images, 0, fill, probability=1.0, spread=0.0)
+    torch.testing.assert_close(out, images, atol=1e-4, rtol=0.0)
