@@ -205,6 +205,19 @@ def read_places(name):
     return [(other, *place) for other in readings(name) for place in places(other)]
 
 
+def judged_readouts(wildcards):
+    """Of all that read an experiment's networks; a place that claims are about must be among them."""
+    name = wildcards.experiment
+    if not any(headline(SimpleNamespace(experiment=other)) for other in readings(name)):
+        sites = ", ".join(model(wildcards).outputs.values())
+        raise WorkflowError(
+            f"config: experiments.{name}.activations.sites: none of {sites} is read; expected "
+            "one of them, whose numbers sensitivity.csv is about"
+        )
+    files = "results/{}/seed{}/readout/block{}.h5"
+    return [files.format(*place) for place in read_places(name)]
+
+
 def per_block(pattern):
     """An input function: a file for every seed and block."""
 

@@ -104,19 +104,6 @@ rule claims:
         "../workflow/scripts/claims.py"
 
 
-def judged_readouts(wildcards):
-    """Of all that read an experiment's networks; a place that claims are about must be among them."""
-    name = wildcards.experiment
-    if not any(headline(SimpleNamespace(experiment=other)) for other in readings(name)):
-        sites = ", ".join(model(wildcards).outputs.values())
-        raise WorkflowError(
-            f"config: experiments.{name}.activations.sites: none of {sites} is read; expected "
-            "one of them, whose numbers sensitivity.csv is about"
-        )
-    files = "results/{}/seed{}/readout/block{}.h5"
-    return [files.format(*place) for place in read_places(name)]
-
-
 rule sensitivity:
     """What changes with theta, with the order of the labels and with the form of the readout."""
     input:
