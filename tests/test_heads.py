@@ -206,6 +206,18 @@ def test_experts_come_from_the_training_split(random):
     assert (table.rho == 1).all()
 
 
+def test_one_node_makes_an_expert_and_none_makes_none():
+    """Label 0 is known by one node, of head 1; label 1 by none."""
+    diagonal = np.zeros((4, 2), dtype=bool)
+    diagonal[2, 0] = True
+    measured = dict.fromkeys(
+        ("restricted_auc", "restricted_accuracy", "drop_auc", "drop_accuracy"), np.ones((2, 2))
+    )
+    both = {"train": diagonal, "test": diagonal}
+    table = heads.report(np.ones((4, 2, 2)), both, "test", measured, 0.3, 50, seed=0)
+    assert table[table.expert][["head", "label"]].to_numpy().tolist() == [[1, 0]]
+
+
 def test_silencing_a_head_is_judged_by_auc_and_accuracy(digits):
     import torch
     from nodal import models, sweep, taps, training

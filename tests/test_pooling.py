@@ -246,6 +246,11 @@ def test_both_forms_of_a_dump_are_their_definitions_with_and_without_padding():
     torch.testing.assert_close(found["sequence"], unpadded["sequence"], atol=1e-5, rtol=1e-4)
 
 
+def test_a_grid_pools_what_grid_pool_does():
+    tokens = taps.Tokens(torch.randn(2, 16, 3), (4, 4))
+    assert torch.equal(pooling.Grid(2)("t", tokens)["grid"], pooling.grid_pool(tokens, 2))
+
+
 def test_a_random_start_is_the_seeds():
     task, learning = planted(), torch.arange(600)
 

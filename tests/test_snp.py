@@ -104,6 +104,15 @@ def test_binarize_is_relative_to_each_nodes_maximum():
     assert not boolean[1].any(), "a node whose maximum is not positive is silent"
 
 
+def test_what_equals_theta_is_not_above_it():
+    """Powers of two: no rounding."""
+    field = snp.Factors(np.array([[2.0, 1.0]], "f4"), np.array([[1.0, 1.0]], "f4"))
+    for theta, expected in ((0.5, [[True, False]]), (0.25, [[True, True]])):
+        assert snp.diagonals(field, theta).tolist() == expected
+        boolean = snp.binarize(field.matrices(), theta)
+        assert np.diagonal(boolean, axis1=1, axis2=2).tolist() == expected
+
+
 boolean_matrices = arrays(
     bool, st.tuples(st.integers(1, 4), st.shared(st.integers(1, 9), key="C"),
                     st.shared(st.integers(1, 9), key="C"))

@@ -149,6 +149,7 @@ def test_a_target_out_of_reach_and_one_that_coincides_are_said(tiny, measured):
     task = tiny[1]
     rows = list(sweep.sweep(model, task, fixed, "andc", cuts, _recipe(), settings, seed=0))
     assert [math.isnan(row["accuracy_pruned"]) for row in rows] == [False, False, True, True, False]
+    assert all(math.isnan(row["accuracy_tuned"]) for row in rows)
     assert len({tuple(row) for row in rows}) == 1
 
 

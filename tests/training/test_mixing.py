@@ -41,6 +41,16 @@ def test_the_switch_is_the_probability_of_cutmix():
     assert blended.float().mean() == pytest.approx(0.8, abs=0.03)
 
 
+@pytest.mark.parametrize("mode", ["batch", "image"])
+def test_cutmix_alone_blends_no_pixel_and_mixup_alone_all(mode):
+    images = torch.arange(64.0).view(-1, 1, 1, 1).expand(64, 1, 8, 8)
+    for kind, whole in (("cutmix", True), ("mixup", False)):
+        settings = training.complete({"mixup": 0, "cutmix": 0, kind: 0.8, "mix": mode})
+        torch.manual_seed(0)
+        mixed, _ = mixing.mix(images, torch.eye(64), settings)
+        assert bool((mixed == mixed.round()).all()) is whole, kind
+
+
 @pytest.mark.parametrize("size", [(16, 16), (9, 31)])
 def test_the_box_is_timms(monkeypatch, size):
     timm = pytest.importorskip("timm.data.mixup")

@@ -48,7 +48,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(small, whole)
     assert same(first, train(small)[0])
     assert not same(first, train(small, seed=1)[0])
     assert [row["epoch"] for row in history] == [1, 2, 3]
-    assert [np.isnan(row["test_accuracy"]) for row in history] == [True, False, False]
+    for column in ("test_accuracy", "test_loss"):
+        assert [np.isnan(row[column]) for row in history] == [True, False, False]
 
 
 def test_a_run_stopped_after_an_epoch_goes_on_bit_identically(small, whole, tmp_path):
@@ -68,6 +69,16 @@ def test_a_run_stopped_after_an_epoch_goes_on_bit_identically(small, whole, tmp_
     resumed, again = train(small, checkpoint=tmp_path / "c.pt")
     assert same(unbroken, resumed)
     assert [r["train_loss"] for r in again] == [r["train_loss"] for r in history]
+
+
+def test_a_checkpoint_of_other_data_is_not_gone_on_from(small, tmp_path):
+    said = []
+    for content in ("these images", "others"):
+        model, task = training.initial_model(CONFIG, small, 0), training.Task.from_dataset(small)
+        path = tmp_path / "c.pt"
+        training.fit(model, task, {**RECIPE, "epochs": 1}, 0, path, say=said.append, data=content)
+    assert len(said) == 1
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 SCRIPT = """

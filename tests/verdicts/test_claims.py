@@ -157,6 +157,12 @@ def test_unified_counts_the_forms_of_one_network_once(random):
     assert set(claims.unified(tables).verdict) == {"not supported"}
 
 
+def test_unified_is_judged_of_two_blocks(random):
+    two = planted(1, random)["layers"].query("block < 2")
+    assert two.block.nunique() == 2
+    assert "not applicable" not in set(claims.unified({"a": two, "b": two}).verdict)
+
+
 def test_unified_says_what_was_not_read(random):
     good = planted(1, random)["layers"]
     partial = good[good.part != "MHA"]

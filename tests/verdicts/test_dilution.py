@@ -52,6 +52,11 @@ def test_the_table_has_intervals_and_counts_what_is_censored():
     assert (row.low, row.high) == pytest.approx((each.mean() - half, each.mean() + half))
 
 
+def test_of_nothing_the_table_has_its_columns():
+    full = dilution.free_table(curve(0.9, 0.9, 0.9, 0.9).assign(seed=0))
+    assert list(dilution.free_table(curve(*[math.nan] * 4).assign(seed=0)).columns) == list(full)
+
+
 def sweep_of(method, seed, rows):
     columns = ["target", "dilution", "accuracy_pruned", "accuracy_tuned"]
     table = pd.DataFrame(rows, columns=columns).assign(method=method, seed=seed, scope="all")
