@@ -83,9 +83,10 @@ def test_measured_diagonals_are_those_of_the_boolean_matrices(random, tmp_path):
         for site, (means, weights) in arrays.items():
             storage.put(file, f"{site}/class_means/train", means)
             storage.put(file, f"{site}/weights", weights)
-            storage.put(file, f"{site}/rms", np.ones(5))
+            storage.put(file, f"{site}/rms", np.arange(5.0))
     measured = sweep.read_measured([tmp_path / "block0.h5"], ["mid", "hidden", "ff"], "train")
-    assert list(measured.relative) == ["block0.mid", "block0.hidden"]
+    assert list(measured.relative) == list(measured.rms) == ["block0.mid", "block0.hidden"]
+    assert all(rms.tolist() == [0, 1, 2, 3, 4] for rms in measured.rms.values())
     for site, (means, weights) in arrays.items():
         matrices = snp.field(means, weights).matrices()
         for theta in (0, 0.123456, 0.4, 0.999999):
@@ -178,6 +179,18 @@ def test_a_swept_network_is_tuned_and_the_given_one_left_alone(tiny, measured):
     kept = sum(int(sweep.masks_of(network)[e].sum()) for e in sweep.cuts(
         model, measured, SETTINGS)[0].edges)  # fmt: skip
     assert kept == row["n_kept"]
+
+
+def test_networks_are_tuned_by_the_seed_they_are_given(tiny, measured, monkeypatch):
+    model, task, *_ = tiny
+    seen = []
+    monkeypatch.setattr(
+        training, "fit", lambda *given: seen.append(given[3]) or [{"test_accuracy": 0}]
+    )
+    cuts = sweep.cuts(model, measured, SETTINGS)
+    list(sweep.sweep(model, task, measured, "andc", cuts, _recipe(), SETTINGS, seed=7))
+    sweep.dense(model, task, cuts, _recipe(), SETTINGS, seed=7)
+    assert seen == [7] * (len(cuts) + 1)
 
 
 @pytest.mark.parametrize("method", ["andc", "random"])

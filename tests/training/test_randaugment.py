@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from nodal.training import randaugment
-from PIL import Image
+from PIL import Image, ImageOps
 
 FILL = torch.tensor([125, 60, 200]) / 255
 MODES = {False: Image.Resampling.BILINEAR, True: Image.Resampling.BICUBIC}
@@ -47,6 +47,15 @@ def test_an_operation_is_timms(monkeypatch, name, level, cubic):
         # PIL rounds to 8 bits on the way and has a steeper cubic; a place on the very edge of the
         # image may fall on either side of it.
         assert np.quantile(difference, 0.98) <= (6 if cubic else 2.1), name
+
+
+def test_equalizing_is_pils_where_a_step_is_just_reached():
+    """1,024 pixels, three of them the brightest: 1,021 others are four steps of 255, not of 256."""
+    values = np.linspace(0, 200, 1024).astype(np.uint8)
+    values[-3:] = 255
+    images = torch.from_numpy(values.reshape(1, 1, 32, 32).repeat(3, 1))
+    expected = np.asarray(ImageOps.equalize(Image.fromarray(images[0].permute(1, 2, 0).numpy())))
+    assert (apply("Equalize", images, 1.0)[0].round() == expected).all()
 
 
 def test_the_strongest_posterization_keeps_a_bit():
