@@ -31,6 +31,18 @@ def snp_rows():
     yield f"{'  largest relative difference':<44} {error:10.1e}"
 
 
+def position_rows():
+    """Fields, clusters and nulls of 256 nodes, 100 labels: one position against four."""
+    random = np.random.default_rng(0)
+    four = random.normal(size=(2, 100, 4, 256)).astype("f4")
+
+    def described(means, weights):
+        return snp.describe(snp.field(means, weights), 0.3, 20, 0)
+
+    measured = times({"one": lambda: described(*four[:, :, :1]), "four": lambda: described(*four)})
+    yield row("SNP and null of 256 nodes, R = 1 (and R = 4)", measured["one"], measured["four"])
+
+
 def cluster_rows():
     """512 nodes, 100 labels: matrices like real ones, and nearly all labels on the diagonal."""
     random = np.random.default_rng(0)
@@ -91,7 +103,7 @@ def _dump_rows(config, n_images, n_classes=10):
 
 def main():
     print(f"cpu, {threads()} threads\n{HEADER}")
-    for rows in (snp_rows, cluster_rows, dump_rows):
+    for rows in (snp_rows, position_rows, cluster_rows, dump_rows):
         for line in rows():
             print(line, flush=True)
 

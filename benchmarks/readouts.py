@@ -1,4 +1,7 @@
-"""The readouts of a whole block against scikit-learn's LogisticRegression at equal objective."""
+"""The readouts of a whole block against scikit-learn's LogisticRegression at equal objective.
+
+And at one position, both forms of sequence pooling, against the four positions of a grid: 2.
+"""
 
 import warnings
 
@@ -7,14 +10,17 @@ import torch
 from common import HEADER, clock, row, threads
 from nodal import datasets, models, readout, taps
 from nodal.pipeline import schemas
-from nodal.pooling import grid_pool
+from nodal.pooling import grid_pool, mean_pool, sequence_pool
 from sklearn.linear_model import LogisticRegression
 
 PENALTY = 1e-3
 
 
-def block(n_images):
-    """Pooled activations of the ten taps of a CCT's block, on digits repeated with noise."""
+def block(n_images, pool):
+    """Pooled activations of the ten taps of a CCT's block, on digits repeated with noise.
+
+    pool: Tokens -> what a readout takes.
+    """
     torch.manual_seed(0)
     pixels = np.random.default_rng(0)
     images = datasets.open_source({"source": "digits"}, {}).splits["train"][0]
@@ -22,7 +28,7 @@ def block(n_images):
     noisy = images[0][index].astype(int) + pixels.integers(-40, 41, (n_images, 8, 8, 1))
     x = torch.from_numpy(noisy.clip(0, 255).astype(np.uint8)).permute(0, 3, 1, 2)
     model = models.build({"name": "cct", "width": 64, "depth": 1, "heads": 4}, 10, (1, 8, 8)).eval()
-    with torch.no_grad(), taps.capture(model, reduce=lambda _, t: grid_pool(t, 2)) as captured:
+    with torch.no_grad(), taps.capture(model, reduce=lambda _, t: pool(t)) as captured:
         model(x.float() / 255 - 0.5)
     labels = torch.from_numpy(images[1][index].astype(np.int64))
     return dict(captured), labels
@@ -62,13 +68,35 @@ def theirs(captured, labels, objectives):
     return total
 
 
+def grid(tokens):
+    return grid_pool(tokens, 2)
+
+
+def both_forms(tokens):
+    """(2, N, 1, D): pooled with a query, drawn at random, and without."""
+    x = tokens.values.float()
+    query = torch.randn(x.shape[2], generator=torch.Generator().manual_seed(0)) / 8
+    return torch.stack([sequence_pool(x, query, x.square().mean((0, 1)).sqrt()), mean_pool(x)])[
+        :, :, None
+    ]
+
+
+def positions(n_images):
+    """Seconds of a block's readouts: of both forms at one position, and of four positions."""
+    captured, labels = block(n_images, both_forms)
+    one = {f"{tap} {i}": a[i] for tap, a in captured.items() for i in range(2)}
+    four, _ = block(n_images, grid)
+    return tuple([ours(taps, labels)[0] for _ in range(4)][1:] for taps in (one, four))
+
+
 def main():
     print(f"cpu, {threads()} threads\n{HEADER}")
     for n_images in (1347, 10_000):
-        captured, labels = block(n_images)
+        captured, labels = block(n_images, grid)
         runs = [ours(captured, labels) for _ in range(4)][1:]
         reference = [theirs(captured, labels, runs[0][1]) for _ in range(1)]
         print(row(f"readouts of a block, {n_images:,} images", [s for s, _ in runs], reference))
+        print(row(f"both forms at R = 1 (and R = 4), {n_images:,}", *positions(n_images)))
 
 
 if __name__ == "__main__":
