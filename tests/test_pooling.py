@@ -246,6 +246,13 @@ def test_both_forms_of_a_dump_are_their_definitions_with_and_without_padding():
     torch.testing.assert_close(found["sequence"], unpadded["sequence"], atol=1e-5, rtol=1e-4)
 
 
+def test_a_scale_is_the_root_mean_square_of_a_few_tokens():
+    values = torch.randn(1, 3, 4)
+    learner = pooling.Learner(2, SETTINGS, torch.zeros(4))
+    learner.measure(taps.Tokens(values, (3,)))
+    torch.testing.assert_close(learner.scale, values[0].square().mean(0).sqrt())
+
+
 def test_a_grid_pools_what_grid_pool_does():
     tokens = taps.Tokens(torch.randn(2, 16, 3), (4, 4))
     assert torch.equal(pooling.Grid(2)("t", tokens)["grid"], pooling.grid_pool(tokens, 2))

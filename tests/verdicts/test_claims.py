@@ -157,6 +157,13 @@ def test_unified_counts_the_forms_of_one_network_once(random):
     assert set(claims.unified(tables).verdict) == {"not supported"}
 
 
+def test_a_row_has_the_same_columns_judged_or_not(random):
+    good = planted(1, random)["layers"]
+    columns = ["claim", "statement", "control", "rule", "seeds", "mean", "low", "high", "verdict"]
+    for other in (good, good[good.part != "MHA"]):
+        assert list(claims.unified({"a": good, "b": other})) == columns
+
+
 def test_unified_is_judged_of_two_blocks(random):
     two = planted(1, random)["layers"].query("block < 2")
     assert two.block.nunique() == 2
