@@ -183,3 +183,10 @@ def test_token_side_is_the_models(size, tokenizer):
     model = models.build(config, 2, (1, size, size))
     side = models.token_side(models.describe(config), size)
     assert model.classifier.positional_emb.shape[1] == side**2
+
+
+@pytest.mark.parametrize("name", ["cct_2", "text_cct_2"])
+def test_an_encoder_is_judged_at_its_two_parts_and_its_output(name):
+    described = models.describe({"name": name})
+    assert described.outputs == {"MHA": "proj", "FF": "ff", "out": "out"}
+    assert all(set(described.outputs.values()) <= set(block) for block in described.layout)

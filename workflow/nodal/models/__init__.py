@@ -129,7 +129,7 @@ FAMILIES = {
             **{"dropout": 0.1, "attention_dropout": 0.1, "stochastic_depth": 0.1},
         },
         layout=lambda settings: (PARTS,) * settings["depth"],
-        outputs={"MHA": "proj", "FF": "ff"},
+        outputs={"MHA": "proj", "FF": "ff", "out": "out"},
         nodes=_encoder_nodes,
         head_sites=HEAD_SITES,
         kind="text",
