@@ -82,14 +82,51 @@ def test_attention_dropout_is_dropout_of_the_attention_weights(monkeypatch):
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 2, 4, 16, 8)
     expected = torch.nn.functional.scaled_dot_product_attention(q, k, v)
-    torch.testing.assert_close(cct.dropped_attention(q, k, v, 0.0), expected)
-    mean = torch.stack([cct.dropped_attention(q, k, v, 0.3) for _ in range(3000)]).mean(0)
+    torch.testing.assert_close(cct.attention(q, k, v, 0.0), expected)
+    mean = torch.stack([cct.attention(q, k, v, 0.3) for _ in range(3000)]).mean(0)
     torch.testing.assert_close(mean, expected, atol=0.05, rtol=0)
     mask = torch.rand(2, 4, 16, 16) < 0.5
     monkeypatch.setattr(cct, "kept", lambda shape, rate: mask)
     weights = (q @ k.transpose(2, 3) / 8**0.5).softmax(3)
     dropped = torch.where(mask, weights / 0.5, 0.0) @ v
-    torch.testing.assert_close(cct.dropped_attention(q, k, v, 0.5), dropped)
+    torch.testing.assert_close(cct.attention(q, k, v, 0.5), dropped)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "learns", "rate", "slow"),
+    [
+        (torch.float32, True, 0.0, False),
+        (torch.float32, True, 0.1, True),
+        (torch.bfloat16, True, 0.0, True),
+        (torch.bfloat16, False, 0.0, False),
+    ],
+)
+def test_attention_is_fused_where_that_is_fast(dtype, learns, rate, slow):
+    from nodal.models.cct import fused_is_slow
+
+    assert fused_is_slow(torch.zeros(1, 1, 2, 4, dtype=dtype, requires_grad=learns), rate) == slow
+
+
+def test_gradients_in_bf16_are_as_near_to_those_in_fp32_as_fused_attention_has_them(monkeypatch):
+    from nodal.models import cct
+
+    torch.manual_seed(0)
+    config = {"name": "cct", "width": 32, "depth": 2, "heads": 4, "attention_dropout": 0}
+    model = models.build(config, 10, (3, 16, 16)).train()
+    images, labels = torch.randn(8, 3, 16, 16), torch.arange(8)
+
+    def gradients(bf16):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits = model(images)
+        torch.nn.functional.cross_entropy(logits.float(), labels).backward()
+        return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    exact, plain = gradients(bf16=False), gradients(bf16=True)
+    monkeypatch.setattr(cct, "fused_is_slow", lambda q, rate: False)
+    fused = gradients(bf16=True)
+    assert not plain.equal(fused)
+    assert (plain - exact).norm() < 2 * (fused - exact).norm()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

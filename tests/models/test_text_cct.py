@@ -147,12 +147,12 @@ def test_dropout_is_as_frequent_and_as_large_as_it_should_be():
 
 
 def test_attention_with_dropout_sees_no_padding_either():
-    from nodal.models.cct import dropped_attention
+    from nodal.models.cct import attention
 
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 2, 4, 9, 8)
     valid = torch.arange(9) < torch.tensor([5, 9])[:, None]
-    found = dropped_attention(q, k, v, 0.0, valid[:, None, None])
+    found = attention(q, k, v, 0.0, valid[:, None, None])
     for b, length in enumerate((5, 9)):
         expected = F.scaled_dot_product_attention(q[b], k[b, :, :length], v[b, :, :length])
         torch.testing.assert_close(found[b], expected)

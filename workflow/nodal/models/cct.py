@@ -61,22 +61,28 @@ class Attention(nn.Module):
         qkv = self.qkv(x).view(B, T, 3, self.heads, D // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D/H)
         dropout = self.attention_dropout if self.training else 0.0
-        if dropout and not x.is_cuda:
-            x = dropped_attention(q, k, v, dropout, mask)
+        if fused_is_slow(q, dropout):
+            x = attention(q, k, v, dropout, mask)
         else:
             x = F.scaled_dot_product_attention(q, k, v, mask, dropout)
         x = x.transpose(1, 2).reshape(B, T, D)  # heads side by side
         return self.proj_drop(self.proj(x))
 
 
-def dropped_attention(q, k, v, rate, mask=None):
-    """Attention with dropout of its weights, (B, H, T, D/H): what the fused one lacks on a CPU.
-
-    There PyTorch falls back to a slower form of it, half of whose time goes into random numbers.
+def fused_is_slow(q, rate):
+    """On a CPU PyTorch's fused attention has no dropout: half of the time of the form that it falls
+    back to goes into random numbers. Its backward pass in bf16 is two to ten times slower.
     """
+    if q.is_cuda:
+        return False
+    return rate > 0 or (q.dtype == torch.bfloat16 and q.requires_grad)
+
+
+def attention(q, k, v, rate, mask=None):
+    """Attention with dropout of its weights, (B, H, T, D/H), in plain operations."""
     scores = only_valid((q * q.shape[3] ** -0.5) @ k.transpose(2, 3), mask)
     weights = torch.softmax(scores, dim=3)
-    return dropped(weights, rate).to(v.dtype) @ v
+    return (dropped(weights, rate) if rate else weights).to(v.dtype) @ v
 
 
 def dropped(x, rate):
