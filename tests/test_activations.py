@@ -149,3 +149,26 @@ def test_activations_of_any_scale_are_held(trained, dumped, tmp_path, scale):
         found = activations.read(one["heads/grid"], "test")[:] / scale
         expected = activations.read(two["heads/grid"], "test")[:]
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("form", "waiting", "rows"),
+    [("sequence", 0, 100), ("sequence", 5000, 700), ("grid", 0, 100), ("grid", 5000, 200)],
+)
+def test_what_waits_to_be_written_changes_nothing(
+    trained, queries, dumped, form, waiting, rows, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(activations, "WAITING", waiting)
+    forms = {"sequence": pooling.Sequence(queries), "grid": pooling.Grid(2)}
+    run(*trained, tmp_path, forms[form])
+    with (
+        h5py.File(tmp_path / "block1.h5") as often,
+        h5py.File(dumped[form] / "block1.h5") as once,
+    ):
+        found, expected = often[f"hidden/{form}"], once[f"hidden/{form}"]
+        assert found["train"].chunks[0] == rows  # inputs that were written at once
+        for split in ("train", "test"):
+            pairs = [(activations.read(group, split)[:] for group in (found, expected))]
+            pairs.append(group[f"class_means/{split}"][:] for group in (found, expected))
+            for one, other in pairs:
+                np.testing.assert_allclose(one, other, rtol=2e-3, atol=1e-4)

@@ -246,6 +246,26 @@ def test_both_forms_of_a_dump_are_their_definitions_with_and_without_padding():
     torch.testing.assert_close(found["sequence"], unpadded["sequence"], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("inputs_at_once", [1, 7])
+def test_what_is_pooled_in_the_cache_is_what_is_pooled_at_once(inputs_at_once, monkeypatch):
+    task = planted(n=20, padding=3)
+    valid = OneToken().valid(task.test_inputs)
+    tokens = taps.Tokens(task.test_inputs, (12,), valid=valid)
+    forms = pooling.Sequence({"t": (torch.randn(8), torch.ones(8))})
+    learner = pooling.Learner(3, SETTINGS, torch.randn(8))
+    learner.measure(tokens)
+    labels = torch.arange(len(valid)) % 3
+
+    def results():
+        return [*forms("t", tokens).values(), *learner.slopes(tokens, labels)]
+
+    expected = results()
+    monkeypatch.setattr(pooling, "CACHED", inputs_at_once * task.test_inputs[0].numel())
+    assert len(list(pooling.in_cache(tokens))) == -(-len(valid) // inputs_at_once)
+    for one, other in zip(results(), expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
 def test_a_scale_is_the_root_mean_square_of_a_few_tokens():
     values = torch.randn(1, 3, 4)
     learner = pooling.Learner(2, SETTINGS, torch.zeros(4))

@@ -16,6 +16,7 @@ from nodal.files import storage
 from nodal.pooling import sum_of_squares, valid_rows
 from nodal.training import autocast
 
+WAITING = 2**16  # numbers of a tap that are worth a write
 EXTREMES = 8  # inputs kept at each end of a node's range, and in its middle
 DISK = {torch.float32: "f4", torch.float16: "f2"}
 
@@ -30,34 +31,47 @@ class Targets:
 
 
 class TapStream:
-    """What one tap of one split adds up, in one form, while its activations stream to disk."""
+    """What one tap of one split adds up, in one form, while its activations stream to disk.
 
-    def __init__(self, file, group, split, n_inputs, n_classes, batch_size):
+    Batches wait until they are worth a write.
+    """
+
+    def __init__(self, file, group, split, labels, n_classes):
         self.file, self.group, self.split = file, group, split
-        self.n_inputs, self.n_classes, self.batch_size = n_inputs, n_classes, batch_size
+        self.labels, self.n_classes = labels, n_classes
+        self.waiting, self.n_waiting, self.n_stored = [], 0, 0
         self.sums, self.counts = 0, 0
         self.stored, self.scale = None, 1.0
 
-    def add(self, start, pooled, labels):
-        """pooled: (B, R, D) float32; labels: (B,)."""
+    def add(self, pooled):
+        """pooled: (B, R, D) float32, of the inputs that follow those before."""
+        self.waiting.append(pooled)
+        self.n_waiting += len(pooled)
+        if self.n_waiting * pooled[0].numel() >= WAITING:
+            self._store()
+
+    def _store(self):
+        pooled = torch.cat(self.waiting)
+        self.waiting, self.n_waiting = [], 0
         if self.stored is None:
             self._open(pooled)
+        rows = slice(self.n_stored, self.n_stored + len(pooled))
         pooled = (pooled / self.scale).to(self.kind)
-        self.stored[start : start + len(labels)] = pooled.cpu().numpy()
+        self.stored[rows] = pooled.cpu().numpy()
         self.file.check()
-        sums, counts = snp.class_sums(pooled, labels, self.n_classes)
+        sums, counts = snp.class_sums(pooled, self.labels[rows], self.n_classes)
         self.sums = self.sums + sums.double()
         self.counts = self.counts + counts
+        self.n_stored = rows.stop
 
     def _open(self, pooled):
-        """Several positions are stored in float16, over a scale that suits the first batch."""
+        """Several positions are stored in float16, over a scale that suits the first inputs."""
         self.kind = torch.float32 if pooled.shape[1] == 1 else torch.float16
         if self.kind == torch.float16:
             self.scale = self._scale(pooled)
-        rows = min(self.n_inputs, self.batch_size)
         self.stored = self.group.create_dataset(
-            self.split, (self.n_inputs, *pooled.shape[1:]), DISK[self.kind],
-            chunks=(rows, *pooled.shape[1:]), fletcher32=True,
+            self.split, (len(self.labels), *pooled.shape[1:]), DISK[self.kind],
+            chunks=tuple(pooled.shape), fletcher32=True,
         )  # fmt: skip
 
     def _scale(self, pooled):
@@ -69,6 +83,8 @@ class TapStream:
         return scale
 
     def close(self):
+        if self.waiting:
+            self._store()
         scale = self.scale if torch.is_tensor(self.scale) else 1.0
         means = snp.means_from_sums(self.sums * scale, self.counts).cpu().numpy()
         if not np.isfinite(means).all():
@@ -169,7 +185,8 @@ def dump(model, task, forms, settings, precision, targets, attributes):
     Per site and form `{site}/{form}/{split}` (N, R, D), float32 where R = 1, else float16 times
     `{site}/{form}/scale` (D,); `{site}/{form}/class_means/{split}` (C, R, D); for taps that weights
     lead from `{site}/rms` (D,) over all valid tokens of the training split; labels/{split}. forms:
-    `nodal.pooling.Sequence` or `Grid`. settings: the activations section. Memory holds one batch.
+    `nodal.pooling.Sequence` or `Grid`. settings: the activations section. Memory holds one batch,
+    and of each form what waits to be written.
     """
     model.eval()
     names = taps.select(model, settings["sites"])
@@ -242,16 +259,14 @@ class _Pass:
                 for tap in names:
                     for form, pooled in captured.pop(tap).items():
                         if (tap, form) not in streams:
-                            streams[tap, form] = self._stream(tap, form, len(labels))
-                        streams[tap, form].add(start, pooled, labels[batch])
+                            streams[tap, form] = self._stream(tap, form, labels)
+                        streams[tap, form].add(pooled)
         for stream in streams.values():
             stream.close()
         return torch.cat(logits)
 
-    def _stream(self, tap, form, n_inputs):
+    def _stream(self, tap, form, labels):
         block, _, site = tap.partition(".")
         file = self.files[block]
-        return TapStream(
-            file, file.require_group(f"{site}/{form}"), self.split, n_inputs,
-            self.task.n_classes, self.settings["batch_size"],
-        )  # fmt: skip
+        group = file.require_group(f"{site}/{form}")
+        return TapStream(file, group, self.split, labels, self.task.n_classes)

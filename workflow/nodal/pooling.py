@@ -19,8 +19,8 @@ from nodal.training import autocast, learning_rate
 from nodal.training.optimizers import LBFGS, Adam
 from nodal.training.task import IN_MEMORY
 
-CACHED_ROWS = 256  # rows whose sums of squares stay in the processor's cache
-CACHED = 2**19  # numbers that stay there while they are read several times
+CACHED = 2**18  # numbers that stay in the processor's cache while they are read several times
+CACHED_SUMS = 2**16  # and while they are added to
 STRONG = 10.0  # penalty of a query at which the mean over tokens is the only minimum nearby
 HISTORY = 30  # steps that L-BFGS remembers
 
@@ -38,8 +38,7 @@ def sequence_pool(tokens, query, scale, mask=None):
 
 def token_weights(tokens, query, scale, mask=None):
     """The weights w_t of `sequence_pool`: (B, T), summing to one over the valid tokens."""
-    direction = torch.where(scale > 0, query / scale, 0.0)
-    scores = tokens @ direction
+    scores = tokens @ torch.where(scale > 0, query / scale, 0.0)
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf)
     return scores.softmax(1)
@@ -52,7 +51,9 @@ def mean_pool(tokens, mask=None):
 
 def equal_weights(tokens, mask=None):
     """What each token of a mean counts: (B, T), summing to one over the valid tokens."""
-    weights = torch.ones_like(tokens[..., 0]) if mask is None else mask.to(tokens.dtype)
+    if mask is None:
+        return torch.full_like(tokens[..., 0], 1 / tokens.shape[1])
+    weights = mask.to(tokens.dtype)
     return weights / weights.sum(1, keepdim=True)
 
 
@@ -67,11 +68,14 @@ class Sequence:
 
     def __call__(self, tap, tokens):
         """Tokens of a tap -> {form: (B, 1, D) float32}, both from one pass over the tokens."""
-        x = tokens.values.float()
-        query = token_weights(x, *self.queries[tap], tokens.valid)
-        mean = equal_weights(x, tokens.valid)
-        pooled = torch.stack([query, mean], dim=1) @ x  # (B, 2, D)
+        pooled = torch.cat([self._pool(tap, *part) for part in in_cache(tokens)])
         return {"sequence": pooled[:, :1], "mean": pooled[:, 1:]}
+
+    def _pool(self, tap, values, valid):
+        """(b, T, D) -> (b, 2, D)."""
+        x = values.float()
+        weights = [token_weights(x, *self.queries[tap], valid), equal_weights(x, valid)]
+        return torch.stack(weights, dim=1) @ x
 
 
 class Grid:
@@ -85,6 +89,16 @@ class Grid:
         return {"grid": grid_pool(tokens, self.g)}
 
 
+def in_cache(tokens, *others):
+    """Tokens, a few inputs at a time: (values (b, T, D), valid (b, T) or None, *others (b, ...)).
+
+    What is read several times is read from memory once.
+    """
+    rows = max(1, CACHED // tokens.values[0].numel())
+    valid = repeat(None) if tokens.valid is None else tokens.valid.split(rows)
+    return zip(tokens.values.split(rows), valid, *(x.split(rows) for x in others), strict=False)
+
+
 def valid_rows(tokens):
     """Tokens -> (n, D): every token that counts, of all inputs, as rows."""
     if tokens.valid is None:
@@ -94,8 +108,9 @@ def valid_rows(tokens):
 
 def sum_of_squares(rows):
     """(n, D) -> (D,) in double precision; what is added to stays in the cache."""
-    sums = torch.zeros(CACHED_ROWS, rows.shape[1], device=rows.device)
-    for part in rows.split(CACHED_ROWS):
+    at_once = max(1, CACHED_SUMS // rows.shape[1])
+    sums = torch.zeros(at_once, rows.shape[1], device=rows.device)
+    for part in rows.split(at_once):
         part = part.float()
         sums[: len(part)].addcmul_(part, part)
     return sums.double().sum(0)
@@ -183,14 +198,9 @@ class Learner:
         self.inverse = torch.where(scale > 0, 1 / scale, 0.0)
 
     def slopes(self, tokens, labels):
-        """Cross-entropy of a batch, summed, and its gradients by query and layer; labels (B,).
-
-        A few inputs at a time: their tokens are read four times, all but once from the cache.
-        """
-        rows = max(1, CACHED // tokens.values[0].numel())
-        valid = repeat(None) if tokens.valid is None else tokens.valid.split(rows)
-        parts = zip(tokens.values.split(rows), valid, labels.split(rows), strict=False)
-        return tuple(map(sum, zip(*starmap(self._slopes, parts), strict=True)))
+        """Cross-entropy of a batch, summed, and its gradients by query and layer; labels (B,)."""
+        parts = starmap(self._slopes, in_cache(tokens, labels))
+        return tuple(map(sum, zip(*parts, strict=True)))
 
     def _slopes(self, values, valid, labels):
         x, inverse = values.float(), self.inverse
