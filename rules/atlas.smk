@@ -39,7 +39,7 @@ rule atlas:
     params:
         code=code(
             "atlas",
-            "atlas.document atlas.page verdicts.dilution snp pruning pooling taps "
+            "atlas.document atlas.page verdicts.dilution verdicts.report snp pruning pooling taps "
             "models models.* training datasets",
         ),
         page=lambda wildcards: digest(fingerprints.LIBRARY / "atlas" / "page"),

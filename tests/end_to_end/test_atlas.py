@@ -57,6 +57,19 @@ def made(tmp_path_factory):
     return found, path
 
 
+@pytest.fixture(scope="session")
+def on_grid(tmp_path_factory):
+    """The same, read on a grid: (its document, its path)."""
+    folder = tmp_path_factory.mktemp("grid")
+    plan = artifacts.Plan(
+        list("abcdefghij"), folder, width=64, heads=4, form="grid", seeds=(0, 1), n_test=120
+    )
+    found = document.gather(artifacts.make(plan), room=3e6)
+    path = folder / "atlas.html"
+    path.write_text(page.assemble(found))
+    return found, path
+
+
 FOLLOW = """const [address, done] = arguments, main = document.querySelector("main");
 const shown = new MutationObserver(() => {
   if (main.dataset.shown === address) { shown.disconnect(); done(main.dataset.took); }
@@ -110,7 +123,7 @@ class Browser:
     def theta(self, value):
         self.run(
             "const slider = document.getElementById('theta'); slider.value = arguments[0];"
-            "slider.dispatchEvent(new Event('input'))", value,
+            "for (const kind of ['input', 'change']) slider.dispatchEvent(new Event(kind))", value,
         )  # fmt: skip
 
     def busy(self):
@@ -220,6 +233,36 @@ def test_arrows_walk_from_node_to_node(browser, made):
     browser.theta(0.55)
     ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()
     browser.wait("return document.querySelector('h1').textContent === 'block0.ff / node 6'")
+    assert browser.run("return document.getElementById('theta').value") == "0.55"
+    assert browser.run("return location.hash") == "#block0.ff/node6?theta=0.55"
+
+
+def test_a_slider_may_be_dragged_as_long_as_one_likes(browser, made):
+    browser.open(made[1])
+    browser.go("#block0.ff/node5")
+    browser.run(
+        "const slider = document.getElementById('theta');"
+        "for (let i = 0; i < 600; i++) {"
+        " slider.value = (i % 90) / 100; slider.dispatchEvent(new Event('input')); }"
+        "slider.dispatchEvent(new Event('change'))"
+    )
+    assert browser.run("return location.hash") == "#block0.ff/node5?theta=0.59"
+
+
+def test_the_skip_link_leads_to_the_content(browser, made):
+    browser.open(made[1])
+    browser.go("#block0.ff/node5")
+    browser.run("document.querySelector('.skip').click()")
+    assert browser.run("return document.activeElement.tagName") == "MAIN"
+    assert browser.heading() == "block0.ff / node 5"
+
+
+def test_the_brand_leads_to_the_start_of_the_same_seed(browser, made):
+    browser.open(made[1])
+    browser.go("#block0.ff/node5?seed=1")
+    browser.run("document.querySelector('.brand').click()")
+    browser.wait("return document.querySelector('h1').textContent === 'planted'")
+    assert browser.run("return document.querySelector('.seeds select').value") == "1"
 
 
 def test_arrows_pressed_before_a_view_stands_are_not_lost(browser, made):
@@ -249,6 +292,11 @@ def test_arrows_pressed_before_a_view_stands_are_not_lost(browser, made):
         ("block1.ff 7", "#block1.ff/node7"),
         ("1 proj 12", "#block1.proj/node12"),
         ("block0.out", "#block0.out"),
+        ("node 17", "#block0.heads/node17"),
+        ("head 2", "#head/0.2"),
+        ("block 1 head 2", "#head/1.2"),
+        ("block 1 node 3", "#block1.heads/node3"),
+        ("#block1.ff/node7", "#block1.ff/node7"),
     ],
 )
 def test_search_finds(browser, made, query, address):
@@ -293,6 +341,31 @@ def test_the_slider_gives_the_librarys_numbers(browser, made):
             shown = browser.numbers()
             shown.pop("signal / noise")
             assert shown == expected(found, tap, node, theta), (tap, node, theta)
+
+
+def test_a_grid_has_every_view_and_its_heads_agree_with_their_lists(browser, on_grid):
+    found, path = on_grid
+    browser.open(path)
+    for block in (0, 1):
+        for head in range(4):
+            browser.go(f"#head/{block}.{head}")
+            shown = browser.numbers()
+            clusters, labels = browser.run(
+                "const list = [...document.querySelectorAll('.clusters li')];"
+                "return [list.length, list.flatMap((li) => [...li.querySelectorAll('a')]).length]"
+            )
+            artifact = found["seeds"][0]["heads"][block]["heads"]
+            assert int(shown["clusters"]) == clusters == artifact["head_n_clusters"][head]
+            assert int(shown["signal"]) == artifact["head_signal"][head]
+            assert int(shown["labels"]) == labels
+    for tap in found["seeds"][0]["taps"]:
+        browser.go(f"#{tap}")
+        browser.go(f"#{tap}/node9")
+        assert "mean over the positions" in browser.run("return document.body.textContent")
+    browser.go("#start")
+    assert "Seeds 0, 1: matrices are read on a grid" in browser.run(
+        "return document.querySelector('main').textContent"
+    )
 
 
 def test_what_is_shown_can_be_saved(browser, made, tmp_path):

@@ -4,6 +4,7 @@ from nodal.atlas import document, page
 from nodal.atlas.network import Network
 from nodal.files import storage
 from nodal.pipeline.jobs import job
+from nodal.verdicts.report import pilot_words
 
 BY_BLOCK = {"readouts": "readouts", "matrices": "matrices", "nodes": "nodes",
             "extremes": "extremes", "heads": "head_blocks"}  # fmt: skip
@@ -40,6 +41,7 @@ with job(snakemake) as log:
             "readout": document.readout_words(params.activations),
             "split": params.snp["split"],
             "seeds": list(params.all_seeds),
+            "pilots": pilot_words(params.all_seeds, params.dataset),
         },
         compute={"precision": params.precision, "device": params.device},
     )

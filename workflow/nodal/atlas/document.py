@@ -95,7 +95,8 @@ def _frame(sources, dataset):
 
 
 def _matrices_left_out(document):
-    """A sentence for each seed whose matrices on a grid are not all in the page."""
+    """What of matrices on a grid is not in the page, seeds of which that is alike in one line."""
+    lines = {}
     for seed in document["seeds"]:
         parts = [tap["field"] for tap in seed["taps"].values()]
         held = [decode(part["held"]) for part in parts if part["form"] == "entries"]
@@ -105,10 +106,14 @@ def _matrices_left_out(document):
                 f"the matrices of {missing:,} of {sum(map(len, held)):,} nodes are left out, those "
                 "of the smallest field at each tap" if missing else "all nodes have theirs"
             )  # fmt: skip
-            yield (
-                f"Seed {seed['seed']}: matrices are read on a grid; the page holds their entries "
-                f"above {parts[0]['above']:g} of a node's maximum; {rest}."
+            line = (
+                "matrices are read on a grid; the page holds their entries above "
+                f"{parts[0]['above']:g} of a node's maximum; {rest}."
             )
+            lines.setdefault(line, []).append(str(seed["seed"]))
+    return [
+        f"Seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}: {line}" for line, seeds in lines.items()
+    ]
 
 
 def _inputs_left_out(wanted, shown):

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from nodal import snp, training
+from nodal import heads, snp, training
 from nodal.atlas import connections, examples, fields, tables
-from nodal.atlas.arrays import unsigned
+from nodal.atlas.arrays import encode, unsigned
 from nodal.files import storage
 
 SHOWN = (8, 4, 2)  # inputs of a list
@@ -100,16 +100,26 @@ def describe(network, found, edges, shades, settings):
     return {"seed": network.seed, "taps": taps, "train_diagonals": diagonals}
 
 
-def heads_and_confusions(network, n_labels):
-    """heads/block{b}.csv and logits.h5, as far as the experiment has them."""
-    heads = [tables.head_block(storage.read_csv(path)) for path in network.heads]
+def heads_of(network, found):
+    """heads/block{b}.csv; on a grid, where nodes stand with some entries alone, heads' matrices."""
+    for path in network.heads:
+        block = tables.head_block(storage.read_csv(path))
+        field = found.fields.get(f"block{block['block']}.heads")
+        if isinstance(field, snp.Dense):
+            n_heads = len(next(iter(block["heads"].values())))
+            block["matrices"] = encode(heads.head_matrices(field.matrices(), n_heads), "f4")
+        yield block
+
+
+def confusions(network, n_labels):
+    """What logits.h5 says, if the experiment has it."""
     if network.logits is None:
-        return {"heads": heads, "confusions": None}
+        return {"confusions": None}
     with storage.read_hdf5(network.logits) as file:
         logits, labels = file["logits"][:], file["labels"][:]
     counts = tables.confusions(logits, labels, n_labels)
     chosen = {"chosen": unsigned(logits.argmax(1))}
-    return {"heads": heads, "confusions": unsigned(counts), "test": chosen}
+    return {"confusions": unsigned(counts), "test": chosen}
 
 
 def pooling_of(network, found):
@@ -147,6 +157,6 @@ def build(network, task, settings):
     lists = {tap: examples.first(of, k) for tap, of in found.lists.items()}
     shades = examples.shade(model, task, lists, pooling_of(network, found), settings["precision"])
     part = describe(network, found, edges, shades, settings)
-    part |= heads_and_confusions(network, task.n_classes)
+    part |= {"heads": list(heads_of(network, found)), **confusions(network, task.n_classes)}
     part["accuracy"] = tables.value(content["test_accuracy"])
     return part, [np.asarray(p["index"]) for of in lists.values() for p in of.values()]

@@ -83,12 +83,18 @@ def seeds_line(seeds, dataset):
     """Whose intervals these are, and where the verdicts stand if these seeds were pilots."""
     named = ", ".join(map(str, seeds))
     line = f"{len(seeds)} seed{'s' * (len(seeds) > 1)}: {named}"
-    if set(seeds) <= set(PILOTS.get(dataset, ())):
-        line += (
-            f"; pilots, seen before the rules were fixed: the verdicts that count are of other "
-            f"seeds, in {RECORD}/{dataset}"
-        )
-    return line
+    pilots = pilot_words(seeds, dataset)
+    return f"{line}; pilots, {pilots}" if pilots else line
+
+
+def pilot_words(seeds, dataset):
+    """Where the verdicts stand, if all these seeds were pilots; else None."""
+    if not set(seeds) <= set(PILOTS.get(dataset, ())):
+        return None
+    return (
+        "seen before the rules were fixed: the verdicts that count are of other seeds, in "
+        f"{RECORD}/{dataset}"
+    )
 
 
 def experiment_lines(name, dataset=None, paint=plain):

@@ -37,6 +37,15 @@ function decode(text) {
   }
 }
 
+/** An address with a theta; null takes it away. */
+export function withTheta(hash, theta) {
+  const [path, query = ""] = hash.split("?");
+  const given = new URLSearchParams(query);
+  if (theta === null) given.delete("theta");
+  else given.set("theta", String(theta));
+  return given.size ? `${path}?${given}` : path;
+}
+
 /** Addresses as others have them, within one seed: `to = addresses(labels, suffix)`. */
 export function addresses(labels, suffix = "") {
   const first = new Map();

@@ -56,5 +56,6 @@ export const number = (x) =>
         : Number.isInteger(x)
           ? counts.format(x)
           : (Math.abs(x) < 1e-4 ? x.toExponential(1) : digits.format(x)).replaceAll("-", "−");
-export const percent = (x) => (Number.isFinite(x) ? `${(100 * x).toFixed(1)}%` : "–");
+export const percent = (x) =>
+  Number.isFinite(x) ? `${(100 * x).toFixed(1)}%`.replace("-", "−") : "–";
 export const plural = (n, one, many = `${one}s`) => `${counts.format(n)} ${n === 1 ? one : many}`;

@@ -1,6 +1,6 @@
 // The page: a header that stays, and below it the view that the address names.
 
-import { parse } from "./address.js";
+import { parse, withTheta } from "./address.js";
 import { Atlas } from "./atlas.js";
 import { dark } from "./colours.js";
 import { h } from "./dom.js";
@@ -69,6 +69,15 @@ function step(by) {
   return link !== null;
 }
 
+/** A neighbour is looked at with the same theta. */
+function keepTheta(event) {
+  const link = event.target.closest("a[rel=prev], a[rel=next]");
+  const { theta } = parse(location.hash);
+  if (!link || theta === null || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  location.hash = withTheta(link.getAttribute("href"), theta);
+}
+
 const nowhere = () => [
   h("h1", {}, "Nothing here"),
   h(
@@ -90,6 +99,7 @@ function header(address) {
       link("heads", atlas.to.page("heads"), "Heads", ["heads", "head"]),
     contents.pruning && link("pruning", atlas.to.page("pruning"), "Pruning", ["pruning"]),
   ];
+  document.querySelector(".brand").setAttribute("href", atlas.to.start());
   document.querySelector(".pages").replaceChildren(...links.filter(Boolean));
   document.querySelector(".network").replaceChildren(...network(address));
   const seeds = document.querySelector(".seeds");
@@ -168,6 +178,12 @@ function keys(event) {
 function begin() {
   theme();
   document.querySelector(".search-place").append(searchBox(() => atlas));
+  const main = document.querySelector("main");
+  main.addEventListener("click", keepTheta);
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    main.focus();
+  });
   document.querySelector(".theme").addEventListener("click", () => {
     theme(dark() ? "light" : "dark");
     show({ keepPlace: true });

@@ -1,4 +1,5 @@
-// A matrix as a picture: one pixel of a canvas for each entry, axes and frames over it as SVG.
+// A matrix as a picture: a pixel of a canvas for each entry, or for the largest of a few where there
+// are more entries than the screen has pixels; axes and frames over it as SVG.
 
 import { h, named, number, room, s, short } from "./dom.js";
 
@@ -48,7 +49,7 @@ function layOut({ rows, columns, width, height, axes, key }) {
     below,
     upright,
     x,
-    y: 3,
+    y: 7, // half of a line: the first name may stand at the edge
     ticks,
     bottom: ticks + (axes.x || key ? 18 : 0),
     width: wide,
@@ -56,14 +57,35 @@ function layOut({ rows, columns, width, height, axes, key }) {
   };
 }
 
-function paint(canvas, { rows, columns, entry, colour }, layout) {
-  canvas.width = columns.length;
-  canvas.height = rows.length;
+/** entry(i, j) of a matrix no larger than what can be seen: of each few the largest in magnitude. */
+function visible({ rows, columns, entry }, { width, height }) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  const few = (n, pixels) => Math.max(1, Math.ceil(n / Math.max(1, pixels * ratio)));
+  const [down, across] = [few(rows.length, height), few(columns.length, width)];
+  if (down === 1 && across === 1) return { n: rows.length, m: columns.length, entry };
+  const largest = (i, j) => {
+    let found = 0;
+    for (let r = i * down; r < Math.min((i + 1) * down, rows.length); r++) {
+      for (let c = j * across; c < Math.min((j + 1) * across, columns.length); c++) {
+        const value = entry(r, c);
+        if (Math.abs(value) > Math.abs(found)) found = value;
+      }
+    }
+    return found;
+  };
+  const [n, m] = [Math.ceil(rows.length / down), Math.ceil(columns.length / across)];
+  return { n, m, entry: largest };
+}
+
+function paint(canvas, state, layout) {
+  const { n, m, entry } = visible(state, layout);
+  canvas.width = m;
+  canvas.height = n;
   const context = canvas.getContext("2d");
-  const image = context.createImageData(columns.length, rows.length);
-  for (let i = 0, k = 0; i < rows.length; i++) {
-    for (let j = 0; j < columns.length; j++, k += 4) {
-      const [r, g, b] = colour(entry(i, j));
+  const image = context.createImageData(m, n);
+  for (let i = 0, k = 0; i < n; i++) {
+    for (let j = 0; j < m; j++, k += 4) {
+      const [r, g, b] = state.colour(entry(i, j));
       image.data[k] = r;
       image.data[k + 1] = g;
       image.data[k + 2] = b;

@@ -1,4 +1,4 @@
-// Search by label, node or head: "tulip", "block3.proj 17", "head 2.1".
+// Search by label, node or head: "tulip", "block3.proj 17", "node 17", "head 2.1", "head 1".
 
 import { h, named } from "./dom.js";
 
@@ -6,31 +6,39 @@ const MOST = 12;
 
 /** What a query finds: [{kind, words, href}], best first. No DOM here. */
 export function find(query, atlas) {
-  const text = query.trim().toLowerCase();
+  const text = query.trim().toLowerCase().replace(/^#/, "");
   if (!text) return [];
   return [...heads(text, atlas), ...nodes(text, atlas), ...labels(text, atlas)].slice(0, MOST);
 }
 
 function heads(text, atlas) {
-  const match = text.match(/^(?:head\s*)?(\d+)\.(\d+)$/);
-  if (!match) return [];
-  const [block, head] = [Number(match[1]), Number(match[2])];
-  const known = atlas.headBlocks.some((b) => b.block === block) && head < atlas.run.heads;
-  return known
-    ? [{ kind: "head", words: `${block}.${head}`, href: atlas.to.head(block, head) }]
-    : [];
+  const match =
+    text.match(/^(?:head[\s/]*)?(\d+)\.(\d+)$/) ??
+    text.match(/^(?:block\s*(\d+)[\s.,]*)?head\s*(\d+)$/);
+  if (!match || Number(match[2]) >= atlas.run.heads) return [];
+  const head = Number(match[2]);
+  return atlas.headBlocks
+    .filter(({ block }) => match[1] === undefined || block === Number(match[1]))
+    .map(({ block }) => ({
+      kind: "head",
+      words: `${block}.${head}`,
+      href: atlas.to.head(block, head),
+    }));
 }
 
 function nodes(text, atlas) {
-  const match = text.match(/^(?:block\s*)?(\d+)?[\s.]*([a-z]\w*)?[\s/.]*(?:node)?\s*(\d+)?$/);
-  const compact = text.match(/^block\s*(\d+)(?:\.(\w*))?(?:[\s/]*(?:node)?\s*(\d+))?$/) ?? match;
-  if (!compact) return [];
-  const [, block, site, node] = compact;
+  if (/\bhead\s*\d+/.test(text)) return [];
+  const match =
+    text.match(/^(?:block\s*(\d+)[\s.,/]*)?()node\s*(\d+)$/) ??
+    text.match(/^block\s*(\d+)(?:\.(\w*))?(?:[\s/]*(?:node)?\s*(\d+))?$/) ??
+    text.match(/^(?:block\s*)?(\d+)?[\s.]*([a-z]\w*)?[\s/.]*(?:node)?\s*(\d+)?$/);
+  if (!match) return [];
+  const [, block, site, node] = match;
   const taps = atlas.taps.filter((tap) => {
     const [b, name] = [tap.slice(5, tap.indexOf(".")), tap.slice(tap.indexOf(".") + 1)];
     return (block === undefined || b === block) && (!site || name.startsWith(site));
   });
-  if (block === undefined && !site) return [];
+  if (block === undefined && !site && node === undefined) return [];
   return taps.flatMap((tap) => {
     const D = atlas.part.taps[tap].clusters.shape[0];
     if (node === undefined) return [{ kind: "site", words: tap, href: atlas.to.site(tap) }];

@@ -1,10 +1,12 @@
 // The slider for theta, and what a matrix comes to at its place.
 
+import { withTheta } from "./address.js";
 import { clusterMembers } from "./clusters.js";
 import { h, named, number } from "./dom.js";
 import { word } from "./words.js";
 
-/** A slider from `least` to 0.95. change(theta) is called while it moves; theta ends in the address. */
+/** A slider from `least` to 0.95. change(theta) is called while it moves; where it comes to rest is
+ * in the address, which browsers let nobody write at each step. */
 export function thetaSlider({ atlas, theta, least = 0, change }) {
   const start = Math.max(theta ?? atlas.run.threshold, least);
   const output = h("output", { for: "theta", class: "theta" });
@@ -29,9 +31,11 @@ export function thetaSlider({ atlas, theta, least = 0, change }) {
     input.value = value;
     tell(value);
     change(value);
-    remember(value, atlas.run.threshold);
   };
+  const keep = () => remember(Number(input.value), atlas.run.threshold);
   input.addEventListener("input", () => set(Number(input.value)));
+  input.addEventListener("change", keep);
+  own.addEventListener("click", keep);
   tell(start);
   const element = h(
     "div",
@@ -45,13 +49,9 @@ export function thetaSlider({ atlas, theta, least = 0, change }) {
 }
 
 function remember(theta, own) {
-  const [path, query = ""] = location.hash.split("?");
-  const given = new URLSearchParams(query);
-  if (theta === own) given.delete("theta");
-  else given.set("theta", String(theta));
   const main = document.querySelector("main");
   const stands = main.dataset.shown === location.hash;
-  history.replaceState(null, "", given.size ? `${path}?${given}` : path);
+  history.replaceState(null, "", withTheta(location.hash, theta === own ? null : theta));
   if (stands) main.dataset.shown = location.hash;
 }
 

@@ -16,7 +16,7 @@ const PAPER = {
 };
 const JUDGED = (claim) => claim.verdict !== "not applicable";
 
-export function claimsSection({ document }) {
+export function claimsSection({ document, run }) {
   const all = rows(document.claims);
   const rest = all.filter((claim) => !JUDGED(claim));
   const names = Object.keys(document.claims);
@@ -32,7 +32,7 @@ export function claimsSection({ document }) {
         rows: () => [names, ...all.map((claim) => names.map((name) => claim[name]))],
       }),
     ),
-    h("p", {}, counted(all), " ", meaning(all)),
+    h("p", {}, counted(all), " ", meaning(all, run)),
     table(all.filter(JUDGED)),
     rest.length > 0 &&
       h(
@@ -52,10 +52,13 @@ function counted(all) {
   return [found.map(([verdict, n], i) => [i ? ", " : "", h("strong", {}, n), ` ${verdict}`]), "."];
 }
 
-function meaning(all) {
+function meaning(all, { pilots }) {
   const seeds = Math.max(0, ...all.map((claim) => claim.seeds));
   return [
-    "Each claim is a number for each seed, and a rule that was fixed before any result was looked at. ",
+    "Each claim is a number for each seed, and a rule. ",
+    pilots
+      ? "These seeds were looked at before the rules were fixed. "
+      : "The rules are in docs/claims.md, with what was looked at before they were fixed. ",
     `It is supported if the whole 95% interval over ${plural(seeds, "seed")} meets the rule, not supported if the whole of it fails, and inconclusive if the bound lies within`,
     seeds < 3 ? ": few seeds make wide intervals." : ".",
   ];

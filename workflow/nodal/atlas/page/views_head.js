@@ -277,22 +277,21 @@ async function singleHead(atlas, block, head, theta) {
   if (!atlas.taps.includes(name)) return null;
   const tap = await atlas.open(name);
   const nodes = Array.from({ length: tap.perHead }, (_, i) => head * tap.perHead + i);
-  const held = nodes.filter((node) => tap.field.held(node));
   const of = (column) => block.heads[`head_${column}`][head];
   const numbers = { n_clusters: of("n_clusters"), signal: of("signal"), noise: of("noise") };
-  const partial =
-    tap.field.form === "entries" &&
-    `The page holds ${held.length} of them, of each the entries above ${tap.field.above} of its maximum.`;
+  const size = atlas.C * atlas.C;
+  const matrix = block.matrices
+    ? (await values(block.matrices)).subarray(head * size, (head + 1) * size)
+    : sumOfMatrices(tap.field, nodes, atlas.C);
   return explorer({
     atlas,
     theta,
-    matrix: sumOfMatrices(tap.field, held, atlas.C),
+    matrix,
     own: { numbers },
     file: `heads/block${block.block}.csv`,
     what: "head",
     name: `head_${block.block}.${head}`,
-    least: tap.field.above ?? 0,
-    about: `The sum over its nodes ${nodes[0]} to ${nodes.at(-1)} at ${name}. ${partial || ""}`,
+    about: `The sum over its nodes ${nodes[0]} to ${nodes.at(-1)} at ${name}.`,
   });
 }
 

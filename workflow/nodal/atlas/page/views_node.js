@@ -13,7 +13,7 @@ const openedInputs = new WeakMap();
 const LISTS = [
   ["highest", "Highest", "largest pooled value"],
   ["token", "Largest single token", "the one token that excites it most"],
-  ["middle", "Middle", "from the middle of its range"],
+  ["middle", "Middle", "nearest to its median"],
   ["lowest", "Lowest", "smallest pooled value"],
 ];
 
@@ -162,7 +162,9 @@ async function excitedBy(atlas, tap, node) {
       grid && grid[0] * grid[1] === 1
         ? "It sees each input as one place: no part of it stands out. "
         : `Lit: tokens that add more to this node than the input's average token (for the lowest: less)${grid ? "; the veil lifts under the pointer" : ""}. `,
-      "The number is the node's pooled value; times a weight of the readout it is what the node adds to a label.",
+      tap.pooled === "grid"
+        ? "The number is the node's value, the mean over the positions of the grid."
+        : "The number is the node's pooled value; times a weight of the readout it is what the node adds to a label.",
     ),
     h("div", { class: "input-lists" }, groups),
   );
@@ -198,7 +200,13 @@ async function connections(atlas, tap, node) {
       }),
     );
   const parts = [...(await side(tap.before, "From")), ...(await side(tap.after, "To"))];
-  if (!parts.length) return null;
+  if (!parts.length)
+    return h(
+      "section",
+      {},
+      h("h2", {}, "Connections that its labels keep"),
+      h("p", { class: "faint" }, "No matrix of weights starts or ends at this site."),
+    );
   const ends = [tap.before.length ? null : "before", tap.after.length ? null : "after"];
   const none = ends.filter(Boolean).map((end) => `No weights ${end} it are pruned by this rule.`);
   return h(

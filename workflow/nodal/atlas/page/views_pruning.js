@@ -20,7 +20,11 @@ export async function pruningView(atlas) {
     const known = Object.keys(MEASURES).filter((name) =>
       shown.some((row) => typeof row[name] === "number"),
     );
-    charts.replaceChildren(...known.map((name) => chart(shown, name, scope, pruning)));
+    const missing = !known.includes("accuracy_tuned");
+    charts.replaceChildren(
+      ...known.map((name) => chart(shown, name, scope, pruning)),
+      missing ? h("p", { class: "faint" }, "No fine-tuning followed in this scope.") : "",
+    );
   };
   const choice = h(
     "select",
@@ -33,7 +37,7 @@ export async function pruningView(atlas) {
     h(
       "p",
       { class: "lead" },
-      "Which weights can go? ANDC keeps a weight if the nodes at its ends recognise a label in common. Every other method is a control that keeps as many weights of each matrix: the largest ones, or as many at random.",
+      "Which weights can go? ANDC keeps a weight if the nodes at its ends recognise a label in common. Every other method is a control that keeps as many weights of each matrix: the largest ones, those of the largest weight times activation (Wanda), some at random, or ANDC's own with labels drawn at random.",
     ),
     h("p", {}, h("label", { for: "scope" }, "What is pruned at once "), choice),
     charts,

@@ -51,6 +51,7 @@ function summary({ document, run, labels, seeds, part }) {
     ],
     ["Read by", run.readout],
     ["Measured on", `the ${run.split} split, θ = ${run.threshold}`],
+    ...(run.pilots ? [["Pilots", run.pilots]] : []),
   ];
   return h(
     "section",
@@ -239,7 +240,11 @@ function cell(atlas, row, name, format, low, high) {
 }
 
 function leftOut({ document, sites }) {
-  const held = `Sites in this page: ${sites.join(", ")}.`;
+  const read = [...new Set(document.layers.site)];
+  const missing = read.filter((site) => !sites.includes(site));
+  const held = missing.length
+    ? `Of the sites that were read, ${missing.join(", ")}: atlas.sites in the config chooses.`
+    : "Every site that was read is here.";
   return h(
     "section",
     {},
