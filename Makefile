@@ -15,15 +15,15 @@ dev: $(VENV)/dev
 # --compile-bytecode: every job imports torch, and compiling it anew each time costs seconds.
 $(VENV)/ready: envs/requirements.txt pyproject.toml
 	@$(PYTHON) envs/check.py before $(VENV)
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || $(FAILED)
 	$(BIN)/python -m pip install --quiet uv || $(FAILED)
 	$(INSTALL) --compile-bytecode -r envs/requirements.txt || $(FAILED)
-	$(INSTALL) --no-deps -e .
+	$(INSTALL) --no-deps -e . || $(FAILED)
 	$(BIN)/python -c "import torch, torchvision; torchvision.ops.nms"
 	touch $@
 
 $(VENV)/dev: $(VENV)/ready envs/dev.txt
-	$(INSTALL) -r envs/dev.txt
+	$(INSTALL) -r envs/dev.txt || $(FAILED)
 	touch $@
 
 demo: venv

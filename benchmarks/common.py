@@ -45,7 +45,7 @@ def threads():
     return torch.get_num_threads()
 
 
-def times(functions, repeats=5):
+def times(functions, repeats=5, clock=clock):
     """{name: callable} -> {name: [seconds]}; one warm-up each, then turn by turn."""
     for function in functions.values():
         function()

@@ -31,11 +31,15 @@ def before(folder):
 
 def after(folder):
     """Why an installation into that folder has failed, in one line."""
-    free = shutil.disk_usage(folder).free
+    folder = os.path.abspath(folder)
+    there = folder
+    while not os.path.exists(there):
+        there = os.path.dirname(there)
+    free = shutil.disk_usage(there).free
     if free < ROOM:
         return (
             "the disk of %s is full: an environment takes 6 GB, most of it torch; make room "
-            "and run make again, or try make VENV=/another/folder" % os.path.abspath(folder)
+            "and run make again, or try make VENV=/another/folder" % folder
         )
     return "the installation failed as said above; run make again, it goes on where it stopped"
 

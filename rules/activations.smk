@@ -27,7 +27,7 @@ for name in EXPERIMENTS:
         benchmark:
             f"results/benchmarks/activations/{name}_seed{{seed}}.tsv"
         group:
-            by_cluster(name)
+            read_group(name)
         conda:
             "../envs/nodal.yaml"
         threads: EXPERIMENTS[name]["compute"]["threads"]

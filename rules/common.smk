@@ -96,11 +96,15 @@ def of_job(name):
     return "" if is_small(name) else "_block{block}"
 
 
-def by_cluster(name, otherwise=None):
-    """The group of a stage's job on a cluster, where a job is worth its queueing: all that follows
-    from a small network. Of others what takes long stays apart, since what a failed group made is
-    removed."""
-    return "seed" if is_small(name) else otherwise
+def read_group(name):
+    """The group of a stage up to the readouts on a cluster: of a small network one job, worth its
+    queueing. Of others what takes long stays apart, since what a failed group made is removed."""
+    return "read" if is_small(name) else None
+
+
+def measured_group(name):
+    """The group of what follows from readouts, never theirs: a failure there must not lose them."""
+    return "measured" if is_small(name) else "block"
 
 
 def job_sites(wildcards):

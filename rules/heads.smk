@@ -47,7 +47,7 @@ for name in filter(has_heads, EXPERIMENTS):
         wildcard_constraints:
             experiment=name,
         group:
-            by_cluster(name, "block")
+            measured_group(name)
         conda:
             "../envs/nodal.yaml"
         threads: 1

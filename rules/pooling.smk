@@ -10,7 +10,7 @@ rule pooling:
     benchmark:
         "results/benchmarks/pooling/{experiment}_seed{seed}.tsv"
     group:
-        lambda wildcards: by_cluster(wildcards.experiment)
+        lambda wildcards: read_group(wildcards.experiment)
     conda:
         "../envs/nodal.yaml"
     threads: threads

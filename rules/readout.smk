@@ -16,7 +16,7 @@ for name in EXPERIMENTS:
         wildcard_constraints:
             experiment=name,
         group:
-            by_cluster(name)
+            read_group(name)
         conda:
             "../envs/nodal.yaml"
         threads: threads

@@ -17,7 +17,7 @@ for name in EXPERIMENTS:
         wildcard_constraints:
             experiment=name,
         group:
-            by_cluster(name, "block")
+            measured_group(name)
         conda:
             "../envs/nodal.yaml"
         threads: 1

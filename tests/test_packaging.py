@@ -92,6 +92,7 @@ def test_what_hinders_an_installation_is_one_line(check, monkeypatch, tmp_path):
         assert f"{folder}; try make VENV=" in check.before(folder)
     monkeypatch.setattr(check, "ROOM", 0)
     assert "run make again" in check.after(tmp_path)
+    assert "run make again" in check.after(tmp_path / "not" / "made")
     monkeypatch.setattr(check, "ROOM", float("inf"))
     assert f"the disk of {tmp_path} is full" in check.after(tmp_path)
     monkeypatch.setattr(os, "access", lambda *_: False)

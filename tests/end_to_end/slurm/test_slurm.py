@@ -83,7 +83,7 @@ def test_the_digits_experiment_is_what_a_local_run_makes(slurm, tmp_path):
     assert asked["rule_train_wildcards_digits_0"] == ("1", "2000M")
     local_rules = ("layers_table", "claims", "figures_digits", "download")
     assert not [c for c in asked if any(rule in c for rule in local_rules)]
-    assert len(own) == 2 + 2 * 4, "of a seed one to train, to silence, to measure and to prune"
+    assert len(own) == 2 + 2 * 5, "of a seed one to train, silence, read, measure and prune"
 
 
 def _wait(condition, seconds):

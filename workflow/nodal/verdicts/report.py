@@ -65,8 +65,8 @@ def verdict_lines(claims, paint=plain):
     rest = applicable[applicable.verdict == "inconclusive"].claim
     if len(rest):
         yield (
-            f"{paint('inconclusive', 'inconclusive')}, the interval holds the bound: "
-            + ", ".join(rest)
+            f"{paint('inconclusive', 'inconclusive')}, the interval holds the bound of the rule "
+            f"(docs/claims.md): {', '.join(rest)}"
         )
 
 
