@@ -368,6 +368,132 @@ def test_a_grid_has_every_view_and_its_heads_agree_with_their_lists(browser, on_
     )
 
 
+TEXT = "return document.querySelector('main').textContent"
+
+
+def test_the_start_says_what_was_judged_and_what_is_at_chance(browser, made, tmp_path):
+    found = json.loads(json.dumps(made[0]))
+    layers = found["layers"]
+    layers["p_chance"] = [0.0] * len(layers["block"])
+    layers["p_chance"][0] = 0.4
+    found["run"]["pilots"] = "seen before"
+    (tmp_path / "atlas.html").write_text(page.assemble(found))
+    browser.open(tmp_path / "atlas.html")
+    weak = f"block{layers['block'][0]}.{layers['site'][0]}"
+    assert f"The readout of {weak} does no better" in browser.run(TEXT)
+    assert "looked at before the rules were fixed" in browser.run(TEXT)
+    claims = found["claims"]
+    shown = browser.run(
+        "return Object.fromEntries([...document.querySelectorAll('.claims tbody tr:not(.group)')]"
+        ".map((row) => [row.querySelector('.id').textContent,"
+        " row.querySelector('.verdict').lastChild.textContent]))"
+    )
+    assert shown == dict(zip(claims["claim"], claims["verdict"], strict=True))
+    assert len(set(claims["verdict"])) > 1
+    cells = "return [...document.querySelectorAll('.map td.heat')].map((td) => td.textContent)"
+    before = browser.run(cells)
+    browser.run(
+        "const choice = document.getElementById('map-statistic'); choice.value = 'accuracy';"
+        "choice.dispatchEvent(new Event('change'))"
+    )
+    assert browser.run(cells) != before
+    assert any(cell == "80.0% ⚠" for cell in browser.run(cells))
+
+
+def test_a_label_has_its_nodes_and_confusions(browser, made):
+    found, path = made
+    part = found["seeds"][0]
+    confusions = decode(part["confusions"]).astype(int)
+    browser.open(path)
+    for label in (0, 3):
+        browser.go(label_address(NASTY[label]))
+        facts = browser.run(
+            "return [...document.querySelectorAll('.numbers dd')].map((dd) => dd.textContent)"
+        )
+        knowing = sum(
+            int((decode(tap["clusters"])[:, label] > 0).sum()) for tap in part["taps"].values()
+        )
+        inputs = confusions[label].sum()
+        share = 100 * confusions[label, label] / inputs
+        assert facts == [str(knowing), str(inputs), f"{share:.1f}%"]
+
+
+def test_what_silencing_costs_is_the_artifacts(browser, made):
+    found, path = made
+    block = found["seeds"][0]["heads"][1]
+    expert, drop = (decode(block["labels"][name]) for name in ("expert", "drop_auc"))
+    browser.open(path)
+    heads = [h for h in range(4) if 0 < expert[h].sum() < len(NASTY)]
+    assert heads
+    for head in heads:
+        browser.go(f"#head/1.{head}")
+        costs = browser.run(
+            "return [...document.querySelectorAll('main p strong')].map((s) => s.textContent)"
+        )
+        mine = expert[head] > 0
+        for cost, expected in zip(costs, (drop[head][mine], drop[head][~mine]), strict=True):
+            assert float(cost) == pytest.approx(expected.mean(), rel=6e-3)
+
+
+def test_connections_lead_to_the_nodes_they_name(browser, made):
+    browser.open(made[1])
+    browser.go("#block0.heads/node3")
+    link = "document.querySelector('.links a[href^=\"#block0.proj/node\"]')"
+    browser.wait(f"return {link} !== null")
+    words = browser.run(f"return {link}.textContent")
+    browser.run(f"{link}.click()")
+    browser.wait(f"return document.querySelector('h1').textContent === 'block0.proj / {words}'")
+
+
+def test_another_seed_has_numbers_of_its_own(browser, made):
+    found, path = made
+    browser.open(path)
+    browser.go("#block0.proj/node3")
+    browser.run(
+        "const choice = document.querySelector('.seeds select'); choice.value = '1';"
+        "choice.dispatchEvent(new Event('change'))"
+    )
+    browser.wait("return document.querySelector('main').dataset.shown === location.hash")
+    assert browser.run("return location.hash") == "#block0.proj/node3?seed=1"
+    nodes = found["seeds"][1]["taps"]["block0.proj"]["nodes"]
+    assert browser.numbers()["noise"] == str(decode(nodes["noise"])[3])
+
+
+def test_the_theme_is_chosen_and_kept(browser, made):
+    browser.open(made[1])
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    before = browser.run(ground)
+    browser.run("document.querySelector('.theme').click()")
+    after = browser.run(ground)
+    assert after != before
+    browser.driver.refresh()
+    browser.wait("return document.querySelector('main').dataset.took")
+    assert browser.run(ground) == after
+    browser.run("localStorage.clear()")
+
+
+def test_points_of_the_pruning_view_say_what_they_are(browser, made):
+    found, path = made
+    browser.open(path)
+    browser.go("#pruning")
+    said = browser.run(
+        "const point = document.querySelector('.charts .point');"
+        "point.dispatchEvent(new PointerEvent('pointerenter', { bubbles: true }));"
+        "point.dispatchEvent(new FocusEvent('focus'));"
+        "return document.querySelector('.charts .says').textContent"
+    )
+    rows = found["pruning"]["rows"]
+    of = [
+        100 * rows["accuracy_tuned"][i] for i, method in enumerate(rows["method"])
+        if method == "andc" and rows["scope"][i] == "all" and rows["target"][i] == 0
+        and rows["accuracy_tuned"][i] is not None
+    ]  # fmt: skip
+    assert said.startswith("ANDC: 0.0% of the weights removed")
+    assert f"accuracy {np.mean(of):.1f}%" in said
+    free = found["pruning"]["free"]
+    assert f"{100 * free['free'][0]:.1f}%" in browser.run(TEXT)
+
+
 def test_what_is_shown_can_be_saved(browser, made, tmp_path):
     browser.driver.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}

@@ -124,7 +124,7 @@ function heading(atlas, label, found, nodes) {
       "div",
       { class: "title" },
       h("h1", {}, named(atlas.labels[label])),
-      h("p", { class: "of" }, `label ${label} of ${atlas.C}`),
+      h("p", { class: "of" }, `label ${label}, of 0 to ${atlas.C - 1}`),
       h(
         "nav",
         { class: "steps", "aria-label": "Neighbouring labels" },
