@@ -119,7 +119,7 @@ function labelMap(atlas, tap, nodes) {
     height: Math.min(900, rowHeight * labels.length),
     entry: (i, j) => (order[j].cluster[i] >= 0 ? 1 : 0),
     colour: ink(),
-    axes: { x: tap.D > 26 ? "nodes, by their first label" : "node", y: "label" },
+    axes: { x: tap.D > 26 ? "rank of the node, nodes by their first label" : "node", y: "label" },
     label: "Which label is on the diagonal of which node",
     open: (_, j) => {
       location.hash = atlas.to.node(tap.name, order[j].node);
