@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from nodal import datasets, models, pooling, training
+from nodal import activations, datasets, models, pooling, training
 from nodal.errors import NodalError
 from nodal.files import download, storage
 from nodal.pipeline import config, paths
@@ -222,6 +222,11 @@ def full_disk(monkeypatch):
     storage.save_torch("results/digits/seed0/model.pt", {})
 
 
+def queries_of_another_network():
+    path = "results/digits/seed0/pooling.h5"
+    activations.require_own_queries(path, {"network": "one"}, "another")
+
+
 def too_many_tokens():
     pooling._lots({"block0.out": 2e9}, 1e9)
 
@@ -296,6 +301,7 @@ PROVOKE = {
     "an artifact cut short or damaged on disk": damaged_artifact,
     "an artifact locked, or open for writing elsewhere": locked_artifact,
     "a full disk, a read-only folder": full_disk,
+    "queries of another network where this one's belong": queries_of_another_network,
     "steps of pooling over more tokens than memory may hold": too_many_tokens,
     "a readout no better than guessing": guessing_readout,
 }

@@ -1,5 +1,6 @@
 """Every mistake in the config is one line that names its key; the docs are the schema's."""
 
+import shutil
 from copy import deepcopy
 from pathlib import Path
 
@@ -247,3 +248,13 @@ def test_maps_are_not_pooled_as_sequences():
                                   "activations": {"pool": "sequence"}}}  # fmt: skip
     with pytest.raises(NodalError, match=r"activations\.pool: vgg11 has maps, not tokens"):
         config.check(raw)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_test_file_beside_a_folder_is_refused(tmp_path, kind):
+    folder = tmp_path / "texts"
+    (folder / "train" / "cat").mkdir(parents=True)
+    path = folder if kind == "folder" else shutil.make_archive(folder, "zip", folder)
+    mine = {"source": "text", "path": str(path), "test": str(tmp_path / "test.csv")}
+    with pytest.raises(NodalError, match=r"datasets\.mine\.test: .* beside a folder; expected"):
+        config.check({"datasets": {"mine": mine}, "experiments": {}})

@@ -30,6 +30,17 @@ class Targets:
     logits: str | None = None
 
 
+def require_own_queries(path, attributes, network):
+    """Raise NodalError if the queries of a file were learned on another network.
+
+    attributes: of the file. network: the SHA-256 of the model.pt that is to be read with them.
+    """
+    if attributes.get("network") != network:
+        raise NodalError(
+            f"{path}: the queries of another network; delete it, and they are learned anew"
+        )
+
+
 class TapStream:
     """What one tap of one split adds up, in one form, while its activations stream to disk.
 

@@ -6,11 +6,12 @@ from nodal.files import storage
 from nodal.pipeline.jobs import job
 
 
-def forms(path, device, settings):
+def forms(path, device, settings, network):
     """How tokens are pooled: by the queries of a file, or over a grid where there is none."""
     if not path:
         return pooling.Grid(settings["grid"])
     with storage.read_hdf5(path) as file:
+        activations.require_own_queries(path, dict(file.attrs), network)
         return pooling.Sequence(
             {
                 tap: tuple(torch.from_numpy(group[key][:]).to(device) for key in ("query", "scale"))
@@ -32,7 +33,10 @@ with job(snakemake) as log:
     with datasets.opened(snakemake.input.dataset) as dataset:
         activations.dump(
             model, training.Task.streamed(dataset, device),
-            forms(snakemake.input.get("queries"), device, params.settings),
+            forms(
+                snakemake.input.get("queries"), device, params.settings,
+                training.content(snakemake.input.model),
+            ),
             params.settings, params.precision, targets, {**attributes, **params.settings},
         )  # fmt: skip
     log(f"wrote {len(output.activations)} blocks")

@@ -24,6 +24,7 @@ with job(snakemake) as log:
             memory=memory,
         )  # fmt: skip
     with storage.write_hdf5(snakemake.output[0], {**attributes, **params.settings}) as file:
+        file.attrs["network"] = training.content(snakemake.input.model)
         for tap, (query, scale) in found.items():
             storage.put(file, f"{tap}/query", query.cpu().numpy())
             storage.put(file, f"{tap}/scale", scale.cpu().numpy())

@@ -1,6 +1,9 @@
 """What a schema cannot say: names that must exist, and settings that must fit each other."""
 
 import re
+import tarfile
+import zipfile
+from pathlib import Path
 from urllib.parse import urlparse
 
 from nodal import datasets, models
@@ -176,6 +179,11 @@ def _check_dataset(where, dataset):
         raise NodalError(f"{where}.path: a {dataset['source']} dataset needs one")
     if path and urlparse(path).scheme not in ("", "file"):
         raise NodalError(f"{where}.path: {path} is an address; expected a local file or folder")
+    if source.local and "test" in datasets.own_files(dataset) and _holds_files(Path(path)):
+        raise NodalError(
+            f"{where}.test: {dataset['test']} stands beside a folder; expected a table as path, or "
+            "test: test or val"
+        )
     datasets.check(where, dataset)
     shape = source.image_shape
     channels = shape[0] if shape else dataset["channels"] if "size" in source.settings else None
@@ -185,6 +193,12 @@ def _check_dataset(where, dataset):
                 f"{where}.{key}: {len(dataset[key])} values for images of {channels} channel(s); "
                 f"expected {channels}"
             )
+
+
+def _holds_files(path):
+    if path.is_dir() or zipfile.is_zipfile(path):
+        return True
+    return path.is_file() and tarfile.is_tarfile(path)
 
 
 def _check_lists(config):
