@@ -22,8 +22,8 @@ $(VENV)/ready: envs/requirements.txt pyproject.toml
 	$(BIN)/python -c "import torch, torchvision; torchvision.ops.nms"
 	touch $@
 
-$(VENV)/dev: $(VENV)/ready envs/dev.txt
-	$(INSTALL) -r envs/dev.txt || $(FAILED)
+$(VENV)/dev: $(VENV)/ready envs/dev.txt envs/optional.txt
+	$(INSTALL) -r envs/dev.txt -r envs/optional.txt || $(FAILED)
 	touch $@
 
 demo: venv

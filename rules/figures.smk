@@ -42,6 +42,7 @@ for name in EXPERIMENTS:
             runtime=30,
         params:
             names=figure_names(name),
+            dataset=EXPERIMENTS[name]["dataset"],
             seeds=EXPERIMENTS[name]["seeds"],
             tap=f"block{MODELS[name].blocks - 1}.{shown(SimpleNamespace(experiment=name))[-1]}",
             threshold=EXPERIMENTS[name]["snp"]["threshold"],

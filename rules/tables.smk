@@ -4,6 +4,7 @@ rule layers_table:
         nodes=per_block("snp/block{block}.csv"),
         null=per_block("snp/block{block}_null.csv"),
         readouts=per_block("readout/block{block}.h5"),
+        dataset=dataset_file,
     output:
         "results/{experiment}/tables/layers.csv",
     log:

@@ -79,6 +79,7 @@ def _dataset(plan, random):
         for split in ("train", "test"):
             storage.put(file.require_group(split), "inputs", _inputs(plan, random))
             storage.put(file[split], "labels", labels)
+            file[split].attrs["origin"] = f"official {split}"
         storage.put_strings(file, "label_names", plan.names)
         if plan.inputs.kind == "text":
             storage.put_strings(file, "vocabulary", plan.vocabulary)

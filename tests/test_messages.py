@@ -110,7 +110,7 @@ def cifar(per_label, cut=1.0):
 
 def prepare(source, path, **changes):
     settings = config.check({**RAW, "datasets": {**RAW["datasets"], "mine": {
-        "source": source, "path": path, "size": 8, **changes}}})["datasets"]["mine"]  # fmt: skip
+        "source": source, "path": path, **changes}}})["datasets"]["mine"]  # fmt: skip
     own = {"data": path} if source == "cifar100" else datasets.own_files(settings)
     datasets.prepare("mine.h5", "mine", settings, own)
 
@@ -131,7 +131,7 @@ def folder(manifest=None, **files):
     if manifest:
         Path("splits.csv").write_text("file,label,split\n" + manifest)
         changes["manifest"] = "splits.csv"
-    prepare("folder", "images.zip", **changes)
+    prepare("folder", "images.zip", size=8, **changes)
 
 
 def table(content, **changes):

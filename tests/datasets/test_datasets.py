@@ -1,6 +1,7 @@
 """Published datasets in their genuine formats, made small here."""
 
 import csv
+import hashlib
 import os
 import tarfile
 from collections import Counter
@@ -96,8 +97,12 @@ def test_digits_are_stratified_and_fixed(digits):
     assert not both
 
 
-def test_kaggles_split_of_flowers102_is_of_every_image():
-    assert Counter(flowers102.kaggle()) == {"train": 6552, "val": 818, "test": 819}
+def test_kaggles_split_of_flowers102_is_the_published_one():
+    parts = flowers102.kaggle()
+    assert Counter(parts) == {"train": 6552, "val": 818, "test": 819}
+    # Of the column `split` of the published list, in the order of its image numbers.
+    digest = "0ebdbfb92c1c44b22f1849007ec8733c36678fe47c98b0545a628c92b6bffab8"
+    assert hashlib.sha256("\n".join(parts).encode()).hexdigest() == digest
 
 
 @pytest.mark.parametrize(
@@ -117,6 +122,8 @@ def test_flowers102_by_another_split(flowers, tmp_path, monkeypatch, choice, tra
         images, labels = read(tmp_path / "f.h5")[0][split]
         assert [round(grey / 10) for grey in images[:, 8, 8, 0]] == sorted(expected)
         assert labels.tolist() == [(i - 1) % 3 for i in sorted(expected)]
+    with datasets.opened(tmp_path / "f.h5") as dataset:
+        assert dataset.test.origin == f"kaggle {choice.get('test', 'test')}"
 
 
 PUBLISHED = Path(os.environ.get("NODAL_DATA", "/nowhere")) / "flowers102_kaggle.csv"

@@ -143,6 +143,42 @@ def test_of_three_parts_two_are_chosen_and_the_third_counted(tmp_path, choice, t
     assert (unused is None and not lines) or any(f"{unused} are not used" in x for x in lines)
 
 
+def test_a_label_of_an_unused_part_alone_is_named(tmp_path):
+    said = []
+    _, names, _ = prepare_tree(tmp_path, grey(**THREE, val__cat=2), said=said)
+    assert names == ["ant", "bee"]
+    assert any(line.endswith("labels of unused images alone, not used: cat") for line in said)
+
+
+def test_folders_without_images_are_named_where_there_are_no_parts(tmp_path):
+    said, files = [], grey(ant=4, bee=4) | {"notes/a.txt": b"", ".git/config": b""}
+    (tmp_path / "source" / "cat" / "deep").mkdir(parents=True)
+    write_tree(tmp_path / "source", files, "directory")
+    own, settings = {"data": tmp_path / "source"}, FOLDER | {"test_share": 0.25}
+    datasets.prepare(tmp_path / "o.h5", "s", settings, own, said.append)
+    assert read(tmp_path / "o.h5")[1] == ["ant", "bee"]
+    assert any(line.endswith("folders without images, no label: cat, notes") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("files", "choice", "expected"),
+    [
+        (THREE, {}, ("train (3)", "test (3)")),
+        (THREE, {"train": "trainval"}, ("train and val (5)", "test (3)")),
+        (THREE, {"test": "val"}, ("train (3)", "val (2)")),
+        (
+            {"ant": 4, "bee": 4},
+            {"test_share": 0.25},
+            ("test_share 0.25, the rest (6)", "test_share 0.25 (2)"),
+        ),
+    ],
+)
+def test_the_splits_say_what_the_data_calls_them(tmp_path, files, choice, expected):
+    prepare_tree(tmp_path, grey(**files), **choice)
+    with datasets.opened(tmp_path / "out" / "set.h5") as dataset:
+        assert (str(dataset.train), str(dataset.test)) == expected
+
+
 @pytest.mark.parametrize("name", ["val", "Valid", "VALIDATION"])
 def test_a_validation_part_is_the_test_where_there_is_no_other(tmp_path, name):
     counts = {"Train__ant": 2, "Train__bee": 1, f"{name}__ant": 1, f"{name}__bee": 1}

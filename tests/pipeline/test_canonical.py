@@ -37,8 +37,7 @@ def changed(change):
         lambda e, raw: e["model"].update(width=64.0, mlp_ratio=1.0, source="nodal", heads=4),
         lambda e, raw: e["model"].update(dropout=0, kernel=3),
         lambda e, raw: e["model"].update(dropout=0.0),
-        lambda e, raw: raw["datasets"]["digits"].update(size=16, channels=1, train="train"),
-        lambda e, raw: raw["datasets"]["digits"].update(mirrors=["https://x.org/"], path="/x"),
+        lambda e, raw: raw["datasets"]["digits"].update(size=32, channels=3, train=None),
         lambda e, raw: e.update(snp={"threshold": 0.3}, heads={}),
         lambda e, raw: e.update(compute={"threads": 1}),
         lambda e, raw: (
@@ -49,6 +48,16 @@ def changed(change):
 )
 def test_what_means_the_same_leaves_no_trace(change):
     assert changed(change) == recorded(RAW)
+
+
+def test_where_a_dataset_lies_leaves_no_trace():
+    def of(**where):
+        settings = {"cifar100": {"source": "cifar100", **where}}
+        checked = config.check({**RAW, "datasets": {**RAW["datasets"], **settings}})
+        return repr(canonical.dataset(checked["datasets"]["cifar100"], SCHEMA["$defs"]["dataset"]))
+
+    assert of(mirrors=["https://x.org/"], path="/x") == of()
+    assert of(mean=[0.5] * 3) != of()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,13 @@ VGG_CONV1 = {
 }
 
 
+def test_an_augmentation_at_its_default_is_no_reason_to_refuse():
+    raw = deepcopy(RAW)
+    train = {"crop": 1, "flip": False, "mix_switch": 0.5, "interpolation": "bilinear"}
+    put(raw, "experiments.t", {**TEXT, "train": train})
+    config.check(raw)
+
+
 def put(raw, key, value):
     *path, last = key.split(".")
     for part in path:
@@ -72,7 +79,16 @@ def put(raw, key, value):
         ("datasets.digits.mean", [0.5, 0.5, 0.5], "mean: 3 values for images of 1 channel"),
         ("recipes.basic.recipe", "compact", "recipes.basic.recipe: a recipe cannot start"),
         ("datasets.mine", {"source": "folder", "path": "https://x.org/a"}, "is an address"),
-        ("datasets.digits.test", "tset", "datasets.digits.test: 'tset'; expected test or val"),
+        (
+            "datasets.digits",
+            {"source": "npz", "path": "a.npz", "test": "tset"},
+            "datasets.digits.test: 'tset'; expected test or val",
+        ),
+        (
+            "datasets.digits.test_share",
+            0.2,
+            "datasets.digits.test_share: a digits dataset has no such key; expected of source, mean",
+        ),
         (
             "datasets.c",
             {"source": "clinc150", "train": "trainval", "test": "val"},

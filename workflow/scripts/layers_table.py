@@ -1,6 +1,7 @@
-"""One row per seed, block and site. In: SNP, null and readout files. Out: tables/layers.csv."""
+"""One row per seed, block and site. In: SNP, null and readout files, dataset. Out: tables/layers.csv."""
 
 import pandas as pd
+from nodal import datasets
 from nodal.files import storage
 from nodal.pipeline.jobs import job
 from nodal.verdicts import tables
@@ -20,5 +21,7 @@ with job(snakemake) as log:
         rows += [{"seed": seed, "block": block, **tap} for tap in taps]
     table = pd.DataFrame(rows)
     table.insert(5, "headline", table.site.isin(params.headline))
+    with datasets.opened(snakemake.input.dataset) as dataset:
+        table["trained_on"], table["tested_on"] = str(dataset.train), str(dataset.test)
     storage.write_csv(snakemake.output[0], table)
     log(f"{len(table)} taps")

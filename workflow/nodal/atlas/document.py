@@ -77,6 +77,7 @@ def _frame(sources, dataset):
         "shape": list(dataset.inputs.shape),
         "train": len(dataset.train.labels),
         "test": len(dataset.test.labels),
+        "origins": {"train": dataset.train.origin, "test": dataset.test.origin},
         "threshold": sources.threshold,
         "heads": sources.n_heads,
     }

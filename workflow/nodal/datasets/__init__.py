@@ -99,6 +99,14 @@ SOURCES = {
 }  # fmt: skip
 
 
+def obeyed(source):
+    """The keys of a dataset's section that mean something for a source, as the user writes them."""
+    known = SOURCES[source]
+    where = ("path",) if known.local else ("path", "mirrors") if known.files else ()
+    moments = ("mean", "std") if known.kind == "image" else ()
+    return ("source", *where, *moments, *known.settings)
+
+
 def check(where, settings):
     """Raise NodalError for settings of a dataset's section that do not fit each other.
 
@@ -136,7 +144,7 @@ def prepare(path, name, settings, files, log=ignore):
     """Bring a dataset into `path` (HDF5): per split inputs and labels, and the label names.
 
     Attributes: kind and shape of an input (see Inputs), of images mean and std per channel, and a
-    digest of all this content. Raises NodalError naming the file, or the label that has no input in
+    digest of all this content; of a split its origin, what the data calls it. Raises NodalError naming the file, or the label that has no input in
     a split.
     """
     content = open_source(settings, files, log)
@@ -145,6 +153,7 @@ def prepare(path, name, settings, files, log=ignore):
         content.store(file, settings, log)
         for split in SPLITS:
             _require_all_labels(file[split]["labels"][:], names, name, split)
+            file[split].attrs["origin"] = content.origins[split]
         storage.put_strings(file, "label_names", names)
         file.attrs["n_classes"] = len(names)
         file.attrs["digest"] = _digest(file, names)
@@ -174,12 +183,18 @@ def _require_all_labels(labels, names, dataset, split):
 class Split:
     """inputs: as `Inputs` says, an array or an HDF5 dataset; labels: (N,) int64.
 
-    texts: of texts alone, the originals, a list or a storage.Strings.
+    texts: of texts alone, the originals, a list or a storage.Strings. origin: what the data calls
+    it, "official test" for instance.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     texts: Sequence | None = None
+    origin: str = ""
+
+    def __str__(self):
+        """'official test (6,149)'"""
+        return f"{self.origin} ({len(self.labels):,})".lstrip()
 
 
 @dataclass
@@ -203,6 +218,9 @@ class Dataset:
     @property
     def n_classes(self):
         return len(self.label_names)
+
+    def __str__(self):
+        return f"trained on {self.train}, tested on {self.test}"
 
 
 def load(path):
@@ -233,4 +251,4 @@ def opened(path):
 
 def _split(group):
     texts = storage.Strings(group["texts"]) if "texts" in group else None
-    return Split(group["inputs"], group["labels"][:], texts)
+    return Split(group["inputs"], group["labels"][:], texts, str(group.attrs["origin"]))

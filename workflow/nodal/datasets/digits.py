@@ -26,4 +26,5 @@ def open_source(settings, files, log):
             "train": [(images[train], digits.target[train])],
             "test": [(images[test], digits.target[test])],
         },
+        origins={"train": "three quarters", "test": "a quarter, drawn once"},
     )

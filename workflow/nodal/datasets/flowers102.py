@@ -53,6 +53,7 @@ def open_source(settings, files, log):
     return Images(
         label_names=[names[int(label)] for label in division.label_names],
         splits={split: images(rows) for split, rows in division.splits.items()},
+        origins={of: f"{split} {origin}" for of, origin in division.origins.items()},
         damaged=decoder.damaged,
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nodal.datasets.splits import SPLITS
 from nodal.errors import NodalError
 from nodal.files import storage
 
@@ -15,11 +16,13 @@ NAMED = 20  # damaged images in an error
 class Images:
     """splits: "train"/"test" -> iterable of (images (n, H, W, channels) uint8, labels (n,)).
 
-    damaged: a line for each image that was left out while the splits were read, which names it.
+    origins: "train"/"test" -> what the data calls that split. damaged: a line for each image that
+    was left out while the splits were read, which names it.
     """
 
     label_names: list
     splits: dict[str, Iterable]
+    origins: dict = field(default_factory=lambda: {split: split for split in SPLITS})
     damaged: list = field(default_factory=list)
 
     def store(self, file, settings, log):

@@ -43,6 +43,7 @@ def open_source(settings, files, log):
     return Images(
         label_names=division.label_names,
         splits={split: images(rows) for split, rows in division.splits.items()},
+        origins=division.origins,
     )
 
 

@@ -50,10 +50,13 @@ def find(tree, is_wanted, noun, log):
     if lost:
         expected = "train, val or test and a label" if has_parts else "a label"
         log(f"{tree.path}: {len(lost):,} {noun} not used, not below {expected}: {_some(lost)}")
-    if has_parts:
-        _require_none_empty(tree, around, found, noun)
-    else:
+    empty = _without_input(tree, around, found, place)
+    if has_parts and empty:
+        raise NodalError(f"{tree.where(empty[0])}: the label's folder is empty; expected {noun}")
+    if not has_parts:
         _require_no_parts_below(tree, folders, noun)
+    if empty:
+        log(f"{tree.path}: folders without {noun}, no label: {_some(empty)}")
     return found
 
 
@@ -87,16 +90,18 @@ def _require_no_parts_below(tree, folders, noun):
             )
 
 
-def _require_none_empty(tree, around, found, noun):
-    """Raise NodalError naming a label's folder in which there is no input."""
-    labels = {(place.label, place.part) for place in found}
+def _without_input(tree, around, found, place):
+    """Where a label's folder would be, those in which there is no input; sorted names."""
+    labels = {(known.label, known.part) for known in found}
     there = {*(_folders(f"{name}/") for name in tree.folders), *map(_folders, tree.names)}
-    for where in sorted(where for where in there if where[: len(around)] == around):
-        inside = where[len(around) :]
-        labelled = _with_part(inside) if len(inside) == 2 and _is_visible(inside) else None
-        if labelled and labelled not in labels:
-            folder = tree.where("/".join(where))
-            raise NodalError(f"{folder}: the label's folder is empty; expected {noun}")
+    depth = len(around) + (2 if place is _with_part else 1)
+    folders = {where[:depth] for where in there if where[: len(around)] == around}
+    asked = {where: place(where[len(around) :]) for where in folders if len(where) == depth}
+    return sorted(
+        "/".join(where)
+        for where, labelled in asked.items()
+        if labelled and labelled not in labels and _is_visible(where)
+    )
 
 
 def _folders(name):

@@ -22,11 +22,15 @@ def part(name):
 
 @dataclass(frozen=True)
 class Division:
-    """labels: (N,) int64, indices of label_names. splits: "train"/"test" -> rows, ascending."""
+    """labels: (N,) int64, indices of label_names. splits: "train"/"test" -> rows, ascending.
+
+    origins: "train"/"test" -> what the data calls that split, "train and val" for instance.
+    """
 
     label_names: list
     labels: np.ndarray
     splits: dict
+    origins: dict
 
 
 def divide(labels, parts, settings, where, log, noun="images"):
@@ -39,7 +43,7 @@ def divide(labels, parts, settings, where, log, noun="images"):
     names = ordered(set(labels))
     index = {name: i for i, name in enumerate(names)}
     ids = np.array([index[label] for label in labels], np.int64)
-    splits, said = _splits(ids, np.array(parts, object), names, settings, where, noun)
+    splits, origins = _splits(ids, np.array(parts, object), names, settings, where, noun)
     for split, other in (SPLITS, SPLITS[::-1]):
         missing = np.setdiff1d(ids[splits[other]], ids[splits[split]])
         for i in missing[:1]:
@@ -47,15 +51,18 @@ def divide(labels, parts, settings, where, log, noun="images"):
                 f"{where}: label {names[i]!r} has {noun} in {other} but none in {split}"
             )
     used = np.concatenate(list(splits.values()))
-    names = [names[i] for i in np.unique(ids[used])]
-    ids[used] = np.unique(ids[used], return_inverse=True)[1]
+    kept, ids[used] = np.unique(ids[used], return_inverse=True)
+    lost = [name for i, name in enumerate(names) if i not in kept]
+    names = [names[i] for i in kept]
     for split, rows in splits.items():
-        log(f"{where}: {len(rows):,} {noun} {said[split]}: the {split} split")
+        log(f"{where}: {len(rows):,} {noun} of {origins[split]}: the {split} split")
     log(f"{where}: {len(names)} labels")
     unused = Counter(np.delete(np.array(parts, object), used))
     for name, count in unused.items():
         log(f"{where}: {count:,} {noun} of {name} are not used")
-    return Division(names, ids, splits)
+    if lost:
+        log(f"{where}: labels of unused {noun} alone, not used: {', '.join(lost)}")
+    return Division(names, ids, splits, origins)
 
 
 def ordered(names):
@@ -87,9 +94,8 @@ def _splits(ids, parts, names, settings, where, noun):
             raise NodalError(
                 f"{where}: label {name!r} has one of the {noun}; dataset.test_share needs two"
             )
-        said = f"by test_share {share:g}"
         rows = {"train": np.flatnonzero(~held), "test": np.flatnonzero(held)}
-        return rows, dict.fromkeys(SPLITS, said)
+        return rows, {"train": f"test_share {share:g}, the rest", "test": f"test_share {share:g}"}
     if share is not None:
         raise NodalError(
             f"{where}: dataset.test_share: the data has parts of its own "
@@ -97,7 +103,7 @@ def _splits(ids, parts, names, settings, where, noun):
         )
     chosen = choose(present, settings, where)
     rows = {split: np.flatnonzero(np.isin(parts, wanted)) for split, wanted in chosen.items()}
-    return rows, {split: f"of {' and '.join(wanted)}" for split, wanted in chosen.items()}
+    return rows, {split: " and ".join(wanted) for split, wanted in chosen.items()}
 
 
 def choose(present, settings, where):

@@ -24,10 +24,14 @@ class Text(NamedTuple):
 
 @dataclass
 class Texts:
-    """A dataset of texts, all in memory. splits: "train"/"test" -> ([Text], labels (n,))."""
+    """A dataset of texts, all in memory. splits: "train"/"test" -> ([Text], labels (n,)).
+
+    origins: "train"/"test" -> what the data calls that split.
+    """
 
     label_names: list
     splits: dict
+    origins: dict
     tokenizer: str | None = None
 
     @classmethod
@@ -41,7 +45,7 @@ class Texts:
             split: ([texts[i] for i in rows], division.labels[rows])
             for split, rows in division.splits.items()
         }
-        return cls(division.label_names, splits, files.get("tokenizer"))
+        return cls(division.label_names, splits, division.origins, files.get("tokenizer"))
 
     def store(self, file, settings, log):
         """Write {split}/inputs (N, T) int32, labels, texts, and the vocabulary.

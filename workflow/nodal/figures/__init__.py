@@ -21,15 +21,20 @@ def names(tables):
     return [name for name, (_, needed) in FIGURES.items() if made >= set(needed)]
 
 
-def draw(wanted, tables, folder):
-    """Write {folder}/{figure}.png and .svg for each wanted figure."""
+def draw(wanted, tables, folder, note):
+    """Write {folder}/{figure}.png and .svg for each wanted figure.
+
+    note: stands on each, the dataset and what of it was trained and tested on.
+    """
     from nodal.figures import style
 
     for name in wanted:
         module, sources = FIGURES[name]
         function = getattr(import_module(f"nodal.figures.{module}"), name)
         with style.paper():
-            style.save(function(*(tables[source] for source in sources)), folder, name)
+            figure = function(*(tables[source] for source in sources))
+            style.say(figure, note)
+            style.save(figure, folder, name)
 
 
 def draw_comparison(table, folder):

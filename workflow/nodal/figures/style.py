@@ -65,6 +65,11 @@ def save(figure, folder, name):
             figure.savefig(temporary, format=kind, dpi=300, metadata=metadata)
 
 
+def say(figure, note):
+    """A small line above all panels, at the right, clear of their letters."""
+    figure.suptitle(note, x=0.995, ha="right", fontsize=6, color=GREY)
+
+
 def panel_letters(axes):
     for letter, axis in zip("abcdefgh", axes, strict=False):
         axis.set_title(letter, loc="left", fontweight="bold")

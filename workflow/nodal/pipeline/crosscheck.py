@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 
 from nodal import datasets, models
 from nodal.errors import NodalError, closest
+from nodal.pipeline import schemas
 
 LISTS = ("run", "demo", "text")  # each is a target of the workflow
 AUGMENTATION = {  # kind of input -> the settings of `train` that change it alone
@@ -32,7 +33,7 @@ def check(config, given):
         _check_experiment(name, experiment, given, config["datasets"])
     _check_lists(config)
     for name, dataset in config["datasets"].items():
-        _check_dataset(f"config: datasets.{name}", dataset)
+        _check_dataset(f"config: datasets.{name}", dataset, given["datasets"][name])
 
 
 def _check_experiment(name, experiment, given, known_datasets):
@@ -62,9 +63,7 @@ def _check_experiment(name, experiment, given, known_datasets):
             raise NodalError(
                 f"{where}.atlas.seeds: no seed {seed}; expected of {experiment['seeds']}"
             )
-    train = given["experiments"][name].get("train", {})
-    recipe = given.get("recipes", {}).get(train.get("recipe"), {})
-    _check_augmentation(where, train, recipe, kind)
+    _check_augmentation(where, experiment["train"], kind)
     _check_pruning(where, experiment, description)
     train = experiment["train"]
     if train["warmup_epochs"] > train["epochs"] > 0:
@@ -93,11 +92,12 @@ def _check_seeds(where, experiment):
         )
 
 
-def _check_augmentation(where, train, recipe, kind):
+def _check_augmentation(where, train, kind):
     """Refuse what is asked of inputs of another kind, by the experiment or by its recipe."""
+    properties = schemas.load()["$defs"]["train"]["properties"]
     for other, keys in AUGMENTATION.items():
         for key in keys:
-            if other != kind and train.get(key, recipe.get(key)):
+            if other != kind and train[key] != properties[key]["default"]:
                 raise NodalError(
                     f"{where}.train.{key}: changes {other} inputs, the dataset holds {kind}; "
                     "expected no such key, here or in the recipe"
@@ -172,9 +172,16 @@ def image_size(dataset):
     return dataset["size"] if "size" in source.settings else None
 
 
-def _check_dataset(where, dataset):
+def _check_dataset(where, dataset, given):
     source = datasets.SOURCES[dataset["source"]]
     path = dataset["path"]
+    obeyed, known = datasets.obeyed(dataset["source"]), schemas.load()["$defs"]["dataset"]
+    for key, value in given.items():
+        if key not in obeyed and value != known["properties"][key]["default"]:
+            raise NodalError(
+                f"{where}.{key}: a {dataset['source']} dataset has no such key; expected of "
+                f"{', '.join(obeyed)}"
+            )
     if source.local and not path:
         raise NodalError(f"{where}.path: a {dataset['source']} dataset needs one")
     if path and urlparse(path).scheme not in ("", "file"):

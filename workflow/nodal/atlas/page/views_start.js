@@ -36,12 +36,15 @@ export async function startView(atlas) {
 }
 
 function summary({ document, run, labels, seeds, part }) {
-  const [train, test] = [run.train, run.test].map((n) => n.toLocaleString("en"));
+  const count = (split) => {
+    const origin = run.origins?.[split];
+    return run[split].toLocaleString("en") + (origin && origin !== split ? ` (${origin})` : "");
+  };
   const own = document.seeds.map((s) => `${percent(s.accuracy)} (seed ${s.seed})`).join(", ");
   const facts = [
     [
       "Dataset",
-      `${run.dataset}: ${plural(labels.length, "label")}, ${train} ${run.kind}s to train on, ${test} to test`,
+      `${run.dataset}: ${plural(labels.length, "label")}, ${run.kind}s to train on: ${count("train")}, to test: ${count("test")}`,
     ],
     ["Network", run.model],
     ["Test accuracy", own],
