@@ -20,10 +20,11 @@ import pytest
 import torch
 import yaml
 from nodal import activations, datasets, models, pooling, training
+from nodal.datasets import splits
 from nodal.errors import NodalError
 from nodal.files import download, storage
 from nodal.pipeline import config, paths
-from nodal.verdicts import report
+from nodal.verdicts import join, report
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -231,6 +232,18 @@ def too_many_tokens():
     pooling._lots({"block0.out": 2e9}, 1e9)
 
 
+def measured_apart():
+    """Tables of two runs, the second one's judged by another margin."""
+    tables = ROOT / "docs" / "results" / "clinc150" / "tables"
+    for seed, folder in ((1, "a"), (2, "b")):
+        Path(folder, "tables").mkdir(parents=True)
+        for name in ("layers", "pruning"):
+            table = pd.read_csv(tables / f"{name}.csv").query("seed == @seed")
+            table = table.assign(margin=seed / 2) if name == "pruning" else table
+            table.to_csv(Path(folder, "tables", f"{name}.csv"), index=False)
+    join.join(["a", "b"], "all")
+
+
 def guessing_readout():
     tables = Path("results/digits/tables")
     tables.mkdir(parents=True)
@@ -260,6 +273,20 @@ PROVOKE = {
     ),
     "augmentation of another kind of input, also by a recipe": lambda: of_config(
         digits__train={"word_dropout": 0.1}
+    ),
+    "a key that the dataset's source does not obey": lambda: prepare(
+        "folder", "images.zip", split="kaggle"
+    ),
+    "sequence pooling of what has no tokens": lambda: of_config(
+        vgg__activations={"pool": "sequence"}
+    ),
+    "a dilution that leaves nothing": lambda: of_config(digits__pruning={"dilutions": [1]}),
+    "what changes a network, beside `network`": lambda: of_config(
+        vgg={"network": "digits", "train": {"epochs": 3}}
+    ),
+    "seeds that were measured apart, and not alike": measured_apart,
+    "a share of pooling that leaves a label without an input": lambda: splits.learning_part(
+        np.array([0] * 9 + [1]), 0.2, 0.5
     ),
     "a tap that names no module": lambda: of_config(
         mine__model={"source": "torchvision", "name": "resnet18", "taps": ["layer11"]}

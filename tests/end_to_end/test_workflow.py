@@ -3,8 +3,11 @@
 import re
 
 import h5py
+import numpy as np
 import pytest
+import yaml
 from nodal import snp
+from nodal.datasets import splits
 from nodal.files import storage
 from small import ROOT, SMALL, Small
 
@@ -81,6 +84,42 @@ def test_a_changed_setting_reruns_what_depends_on_it_only(made, snakemake, chang
     arguments = with_config(made, "changed.yaml", **changes)
     plan = planned(snakemake(made, "--cores", "2", "-n", *arguments, "--", "demo").stdout)
     assert set(plan) == rerun
+
+
+def test_another_reading_of_a_network_trains_and_prunes_nothing(made, snakemake):
+    read = {"experiments": {"read": {"network": "small", "activations": {"pool": "grid"}}}}
+    (made / "read.yaml").write_text(yaml.safe_dump(read | {"demo": ["small", "read"]}))
+    arguments = [*with_config(made, "same.yaml"), str(made / "read.yaml")]
+    plan = planned(snakemake(made, "--cores", "2", "-n", *arguments, "--", "demo").stdout)
+    assert {"activations_read", "readout_read", "snp_read", "heads_read"} <= set(plan)
+    assert not {"dataset", "train", "pooling", "silencing", "pruning_small"} & set(plan)
+    assert not [rule for rule in plan if rule.endswith("_small")]
+
+
+def queries_of(folder):
+    with storage.read_hdf5(folder / "results/small/seed0/pooling.h5") as file:
+        return {tap: file[f"{tap}/query"][:] for tap in file}
+
+
+def test_no_query_sees_what_the_readout_holds_out(made, small, snakemake, tmp_path):
+    """Other images there leave every query as it was to the bit; among those learned from, none."""
+    queries = {"as it was": queries_of(made)}
+    for name in ("held out", "learned from"):
+        folder = small.copied(tmp_path / name).folder
+        data, target = folder / "results/data/digits.h5", "results/small/seed0/pooling.h5"
+        with h5py.File(data, "r+") as file:
+            held = splits.stratified(file["train/labels"][:], 0.2)
+            inputs = file["train/inputs"][:]
+            changed = held if name == "held out" else ~held
+            inputs[changed] = 255 - inputs[changed]
+            file["train/inputs"][:] = inputs
+        (folder / target).unlink()
+        arguments = with_config(folder, "same.yaml")
+        snakemake(folder, "--cores", "2", "--rerun-triggers", "params", *arguments, "--", target)
+        queries[name] = queries_of(folder)
+    for tap, query in queries["as it was"].items():
+        np.testing.assert_array_equal(query, queries["held out"][tap])
+        assert not np.array_equal(query, queries["learned from"][tap])
 
 
 def test_a_changed_recipe_trains_again(made, snakemake):

@@ -87,7 +87,7 @@ def put(raw, key, value):
         (
             "datasets.digits.test_share",
             0.2,
-            "datasets.digits.test_share: a digits dataset has no such key; expected of source, mean",
+            "datasets.digits.test_share: a digits dataset has no such key; expected of source",
         ),
         (
             "datasets.c",
@@ -240,6 +240,8 @@ def test_an_experiment_that_reads_the_networks_of_another_is_that_others():
         ({"network": "owm"}, "read.network: no experiment 'owm'; did you mean 'own'"),
         ({"network": "read"}, "read.network: names itself"),
         ({"model": {"name": "cct_2"}}, "read.model: is that of the network, own"),
+        ({"train": {"epochs": 3}}, "read.train: is that of the network, own"),
+        ({"dataset": "digits"}, "read.dataset: is that of the network, own"),
         ({"seeds": [1]}, "read.seeds: is that of the network, own"),
         ({"pruning": {}}, "read.pruning: is that of the network, own"),
         ({"network": None}, "experiments.read: the key 'dataset' is missing"),

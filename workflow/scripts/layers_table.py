@@ -1,4 +1,4 @@
-"""One row per seed, block and site. In: SNP, null and readout files, dataset. Out: tables/layers.csv."""
+"""One row per seed, block and site. In: SNP, null, readouts, dataset. Out: tables/layers.csv."""
 
 import pandas as pd
 from nodal import datasets

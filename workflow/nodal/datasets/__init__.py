@@ -144,8 +144,8 @@ def prepare(path, name, settings, files, log=ignore):
     """Bring a dataset into `path` (HDF5): per split inputs and labels, and the label names.
 
     Attributes: kind and shape of an input (see Inputs), of images mean and std per channel, and a
-    digest of all this content; of a split its origin, what the data calls it. Raises NodalError naming the file, or the label that has no input in
-    a split.
+    digest of all this content; of a split its origin, what the data calls it. Raises NodalError
+    naming the file, or the label that has no input in a split.
     """
     content = open_source(settings, files, log)
     names = [str(label) for label in content.label_names]

@@ -83,7 +83,7 @@ def _free(axis, free, margin):
     axis.set_ylim(len(methods) - 0.5, -0.5)
     axis.set_xlim(-0.03, 1.03)
     axis.set_xlabel("free dilution (hollow: at least)")
-    axis.set_title(f"within {margin:g} points of the dense network")
+    axis.set_title(f"within {margin:g} points of dense")
 
 
 def scopes(table):

@@ -100,6 +100,15 @@ def export(arguments):
     export.export(arguments.source, arguments.target)
 
 
+def join(arguments):
+    """Bring seeds of an experiment together that were measured apart, and judge all of them."""
+    from nodal.verdicts import join, report
+
+    claims = join.join(arguments.folders, arguments.to)
+    print("\n".join(report.verdict_lines(claims, report.painter(sys.stdout))))
+    print(f"wrote {arguments.to / 'tables'}/ and {arguments.to / 'figures'}/")
+
+
 def parser():
     top = argparse.ArgumentParser("nodal", description=__doc__.partition(": ")[2])
     top.add_argument("--version", action="version", version=__version__)
@@ -125,6 +134,12 @@ def parser():
     add(check).add_argument(
         "files", nargs="*", type=Path, help="laid over the run's config, as by --configfile"
     )
+    joined = add(join)
+    joined.add_argument(
+        "folders", nargs="+", type=Path,
+        help="results/EXPERIMENT of each machine, or what a join made",
+    )  # fmt: skip
+    joined.add_argument("--to", required=True, type=Path, help="the folder to write")
     exported = add(export)
     exported.add_argument("source", help="an artifact: .h5, or a model.pt")
     exported.add_argument("target", help=".npz with every array, or .pt with the weights alone")

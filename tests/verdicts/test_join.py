@@ -1,0 +1,99 @@
+"""Seeds measured apart are those of one run: the committed record, taken apart and joined."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from nodal.errors import NodalError
+from nodal.pipeline import command
+from nodal.verdicts import join
+
+RECORD = Path(__file__).parents[2] / "docs" / "results" / "clinc150" / "tables"
+SPLIT = {"trained_on": "train (15,000)", "tested_on": "test (4,500)"}
+
+
+def written(folder, seeds, change=None):
+    """The record's tables of some seeds, as a run with these alone leaves them."""
+    (folder / "tables").mkdir(parents=True)
+    for name in ("layers", "pruning", "heads"):
+        table = pd.read_csv(RECORD / f"{name}.csv")
+        if name == "layers":
+            table = table.assign(**SPLIT)
+        table = table[table.seed.isin(seeds)]
+        table = change(table, name) if change else table
+        table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+    for seed in seeds:
+        history = folder / f"seed{seed}" / "history.csv"
+        history.parent.mkdir()
+        history.write_text(f"epoch,train_loss,test_accuracy\n1,0.5,0.{seed}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory):
+    """{what it was joined of: folder} of the record's five seeds."""
+    top = tmp_path_factory.mktemp("join")
+    parts = [written(top / "a", [3, 0]), written(top / "b", [1]), written(top / "c", [2, 4])]
+    command.main(["join", *map(str, parts), "--to", str(top / "all")])
+    command.main(["join", *map(str, parts[:2]), "--to", str(top / "some")])
+    command.main(["join", str(top / "some"), str(parts[2]), "--to", str(top / "later")])
+    return {"at once": top / "all", "one after another": top / "later"}
+
+
+@pytest.mark.parametrize("way", ["at once", "one after another"])
+@pytest.mark.parametrize("name", ["claims", "free", "pruning", "heads", "layers"])
+def test_joined_seeds_are_those_of_one_run(joined, way, name):
+    expected = pd.read_csv(RECORD / f"{name}.csv")
+    found = pd.read_csv(joined[way] / "tables" / f"{name}.csv")
+    if name == "layers":
+        expected = expected.assign(**SPLIT)
+    order = ["seed"] if name in ("pruning", "heads", "layers") else []
+    if order:
+        expected = expected.sort_values("seed", kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
+
+
+def test_figures_and_histories_are_there_as_of_one_run(joined):
+    for folder in joined.values():
+        assert {path.stem for path in (folder / "figures").glob("*.png")} == {
+            "layers", "clusters", "pruning", "scopes", "heads", "silencing", "training"
+        }  # fmt: skip
+        assert [path.name for path in sorted((folder / "training").iterdir())] == [
+            f"seed{seed}.csv" for seed in range(5)
+        ]
+
+
+def without_a_tap(table, name):
+    return table.iloc[1:] if name == "layers" else table
+
+
+def otherwise(**values):
+    return lambda table, name: table.assign(**values) if set(values) <= set(table) else table
+
+
+@pytest.mark.parametrize(
+    ("seeds", "change", "message"),
+    [
+        ([1], None, r"layers\.csv: seed 1 is in .*a/tables/layers\.csv already"),
+        ([2], without_a_tap, r"layers\.csv: seed 2: 39 rows, of seed 1 40"),
+        ([2], otherwise(tested_on="val (9)"), r"tested_on is val \(9\), of seed 1 test \(4,500\)"),
+        ([2], otherwise(margin=1.0), r"pruning\.csv: seed 2: margin is 1\.0, of seed 1 0\.5"),
+        ([2], lambda t, name: t.assign(x=1), "seed 2: column 'x' is in this or in seed 1, not"),
+    ],
+)
+def test_what_was_measured_otherwise_is_refused(tmp_path, seeds, change, message):
+    parts = [written(tmp_path / "a", [1]), written(tmp_path / "b", seeds, change)]
+    with pytest.raises(NodalError, match=message):
+        join.join(parts, tmp_path / "all")
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_table_that_one_folder_lacks_is_named(tmp_path):
+    parts = [written(tmp_path / "a", [1]), written(tmp_path / "b", [2])]
+    (parts[1] / "tables" / "heads.csv").unlink()
+    with pytest.raises(NodalError, match=r"b: heads\.csv is in this or in .*a, not in both"):
+        join.join(parts, tmp_path / "all")
+    shutil.rmtree(parts[1] / "tables")
+    with pytest.raises(NodalError, match=r"b/tables/layers\.csv: no such file"):
+        join.join(parts, tmp_path / "all")

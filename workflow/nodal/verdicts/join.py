@@ -1,0 +1,108 @@
+"""Seeds of one experiment that were measured apart, on several machines for instance, as one.
+
+Everything that is judged or drawn of several seeds is made of tables with a row's seed in it, so
+that tables of different seeds, laid under one another, are those of one run with all of them.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from nodal import figures
+from nodal.errors import NodalError
+from nodal.files import storage
+from nodal.verdicts.claims import CLAIMS
+from nodal.verdicts.dilution import free_table
+from nodal.verdicts.judge import judge
+
+# table -> columns that are the same in every seed, row by row
+ALIKE = {
+    "layers": ["block", "site", "part", "headline", "n_labels", "trained_on", "tested_on"],
+    "pruning": ["method", "scope", "target", "margin"],
+    "heads": ["block", "head", "label"],
+}
+
+
+def join(folders, target):
+    """Folders of an experiment, `results/{experiment}` or what this made -> `target`.
+
+    Writes tables/*.csv and figures/ as a run with all the seeds does, but for the figure of a node,
+    and histories to training/. Returns the claims. Raises NodalError naming the folder that has a
+    table less or more than the first, a seed of another, or was measured otherwise.
+    """
+    tables = {name: _joined(folders, name) for name in _names(folders)}
+    histories = dict(sorted(_histories(folders).items()))
+    claims = judge(CLAIMS, tables)
+    for name, table in tables.items():
+        storage.write_csv(Path(target, "tables", f"{name}.csv"), table)
+    if "pruning" in tables:
+        storage.write_csv(Path(target, "tables", "free.csv"), free_table(tables["pruning"]))
+    storage.write_csv(Path(target, "tables", "claims.csv"), claims)
+    for seed, history in histories.items():
+        storage.write_csv(Path(target, "training", f"seed{seed}.csv"), history)
+    measured = tables["layers"].iloc[0]
+    figures.draw(
+        [name for name in figures.names(tables) if name != "node"],
+        {**tables, "histories": histories},
+        Path(target, "figures"),
+        f"trained on {measured.trained_on}, tested on {measured.tested_on}",
+    )
+    return claims
+
+
+def _names(folders):
+    """The tables that all folders have."""
+    found = {
+        folder: [name for name in ALIKE if Path(folder, "tables", f"{name}.csv").exists()]
+        for folder in folders
+    }
+    first = found[folders[0]]
+    for folder, names in found.items():
+        if "layers" not in names:
+            raise NodalError(f"{folder}/tables/layers.csv: no such file; expected that of a run")
+        for name in {*names} ^ {*first}:
+            raise NodalError(f"{folder}: {name}.csv is in this or in {folders[0]}, not in both")
+    return first
+
+
+def _joined(folders, name):
+    parts, known = {}, {}
+    for folder in folders:
+        path = Path(folder, "tables", f"{name}.csv")
+        table = storage.read_csv(path)
+        for seed, rows in table.groupby("seed", sort=False):
+            if seed in known:
+                raise NodalError(f"{path}: seed {seed} is in {known[seed]} already")
+            parts[seed], known[seed] = rows, path
+    first = next(iter(parts))
+    for seed, rows in parts.items():
+        _require_alike(rows, parts[first], ALIKE[name], f"{known[seed]}: seed {seed}", first)
+    return pd.concat([parts[seed] for seed in sorted(parts)], ignore_index=True)
+
+
+def _require_alike(rows, others, columns, where, other):
+    """Raise NodalError unless two seeds' rows are of the same things in the same order."""
+    for column in rows.columns.symmetric_difference(others.columns):
+        raise NodalError(f"{where}: column {column!r} is in this or in seed {other}, not in both")
+    columns = [column for column in columns if column in rows]
+    own, expected = (table[columns].reset_index(drop=True) for table in (rows, others))
+    if own.equals(expected):
+        return
+    if len(own) != len(expected):
+        raise NodalError(f"{where}: {len(own)} rows, of seed {other} {len(expected)}")
+    for column in columns:
+        differs = own[column].ne(expected[column]) & ~(own[column].isna() & expected[column].isna())
+        for i in differs[differs].index[:1]:
+            raise NodalError(
+                f"{where}: {column} is {own[column][i]}, of seed {other} {expected[column][i]}"
+            )
+
+
+def _histories(folders):
+    """{seed: history} of all trainings that the folders hold."""
+    return {
+        int(re.search(r"seed(\d+)", str(path.relative_to(folder)))[1]): storage.read_csv(path)
+        for folder in map(Path, folders)
+        for path in (*folder.glob("seed*/history.csv"), *folder.glob("training/seed*.csv"))
+    }
