@@ -10,6 +10,8 @@ from urllib.parse import quote
 import artifacts
 import numpy as np
 import pytest
+import torch
+import yaml
 from nodal import datasets, snp
 from nodal.atlas import document, page
 from nodal.atlas.arrays import decode
@@ -606,3 +608,38 @@ def test_a_thousand_labels_and_two(browser, tmp_path):
                         "#label/label%201"):  # fmt: skip
             browser.go(address)
             assert browser.heading() != "Nothing here"
+
+
+LINKS = (
+    "return [...document.querySelectorAll('.links li')]"
+    ".map((li) => [li.querySelector('a').textContent, li.querySelector('.value').textContent])"
+)
+
+
+def test_a_convolutional_network_has_every_view_and_its_kernels_their_norms(
+    browser, snakemake, tmp_path
+):
+    experiment = {
+        "dataset": "digits", "seeds": [0],
+        "model": {"name": "vgg11", "width": 8, "stages": [1, 1]},
+        "train": {"epochs": 3, "warmup_epochs": 0}, "readout": {"penalties": [0.01]},
+        "pruning": {"methods": []},
+    }  # fmt: skip
+    (tmp_path / "cnn.yaml").write_text(yaml.safe_dump({"experiments": {"cnn": experiment}}))
+    files = ("config/config.yaml", tmp_path / "cnn.yaml")
+    snakemake(tmp_path, "--cores", "2", "--configfile", *map(str, files), "--",
+              "results/cnn/atlas.html")  # fmt: skip
+    browser.open(tmp_path / "results" / "cnn" / "atlas.html")
+    assert "to test: 450 (a quarter, drawn once)" in browser.run(TEXT)
+    for address in ("#labels", "#label/3", "#block0.out", "#block1.out", "#block1.out/node5"):
+        browser.go(address)
+        assert browser.heading() != "Nothing here", address
+    state = torch.load(tmp_path / "results/cnn/seed0/model.pt", weights_only=True)["state_dict"]
+    norms = state["stages.1.0.weight"].flatten(2).norm(dim=2)
+    for node in range(16):
+        browser.go(f"#block1.out/node{node}")
+        items = browser.run(LINKS)
+        for other, words in ((other, words) for other, words in items if "kernel" in words):
+            norm = float(words.removeprefix("kernel of norm "))
+            assert norm == pytest.approx(norms[node, int(other.split()[-1])].item(), rel=1e-2)
+    assert any("kernel" in words for _, words in items)

@@ -17,7 +17,8 @@ def neighbours(edges, diagonals, kept):
     edges: [(source, target, weight (D_out, D_in, ...))], target None for the output labels.
     diagonals: {tap: bool (D, C)}. Each item of a list names the `tap` at the other end (None: the
     labels), the number of weights ANDC keeps (`count`, of `of`), and the STRONGEST of them by
-    magnitude: `node` and `weight`, a kernel's norm for a convolution; `shown` says how many.
+    magnitude: `node` and `weight`; `shown` says how many. `kernels`: they are those of a
+    convolution, and a `weight` is a kernel's norm.
     """
     found = {tap: {"before": [], "after": []} for tap in kept}
     for source, target, weight in edges:
@@ -25,10 +26,13 @@ def neighbours(edges, diagonals, kept):
             continue
         mask = pruning.edge_mask(diagonals, source, target)
         signed = weight if weight.ndim == 2 else pruning.magnitude(weight)
+        common = {"kernels": weight.ndim > 2}
         if target in found:
-            found[target]["before"].append({"tap": source, **strongest(signed, mask)})
+            part = {"tap": source, **common, **strongest(signed, mask)}
+            found[target]["before"].append(part)
         if source in found:
-            found[source]["after"].append({"tap": target, **strongest(signed.T, mask.T)})
+            part = {"tap": target, **common, **strongest(signed.T, mask.T)}
+            found[source]["after"].append(part)
     return found
 
 

@@ -190,7 +190,7 @@ async function connections(atlas, tap, node) {
           h(
             "p",
             { class: "faint" },
-            `${count[node]} of ${part.of} weights kept${shown[node] < count[node] ? `; the ${shown[node]} strongest` : ""}.`,
+            `${count[node]} of ${part.of} ${part.kernels ? "kernels" : "weights"} kept${shown[node] < count[node] ? `; the ${shown[node]} strongest` : ""}.`,
             part.tap !== null &&
               !atlas.taps.includes(part.tap) &&
               " That site is not in this page.",
@@ -225,7 +225,8 @@ async function connections(atlas, tap, node) {
 }
 
 async function link(atlas, tap, node, part, other, weight) {
-  const value = h("span", { class: "value" }, `weight ${number(weight)}`);
+  const what = part.kernels ? "kernel of norm" : "weight";
+  const value = h("span", { class: "value" }, `${what} ${number(weight)}`);
   if (part.tap === null)
     return h("li", {}, h("a", { href: atlas.to.label(other) }, named(atlas.labels[other])), value);
   const words = `node ${other}`;

@@ -145,11 +145,12 @@ function map(atlas) {
   const known = Object.keys(STATISTICS).filter((name) =>
     found.some((row) => typeof row[name] === "number"),
   );
-  const body = h("tbody", {});
+  const [body, key] = [h("tbody", {}), h("span", { class: "key" })];
   const draw = (name) => {
     const format = STATISTICS[name][1];
     const cells = found.map((row) => row[name]).filter((v) => typeof v === "number");
     const [low, high] = [Math.min(...cells), Math.max(...cells)];
+    key.textContent = `, palest ${format(low)}, deepest ${format(high)}`;
     body.replaceChildren(
       ...sites.map((site) =>
         h(
@@ -197,6 +198,7 @@ function map(atlas) {
       {},
       h("label", { for: "map-statistic" }, "Coloured by "),
       choice,
+      key,
       `; seed ${atlas.seed}. Data goes down, then on to the next block.`,
     ),
     h(
