@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from nodal import models, training
+from nodal.datasets import Dataset, Inputs, Split
 from nodal.training.words import WINDOW, Words
 
 
@@ -27,9 +29,6 @@ def test_ids_come_as_they_are_stored(ids):
 
 
 def test_logits_come_in_the_order_of_the_texts(ids):
-    from nodal import models, training
-    from nodal.datasets import Dataset, Inputs, Split
-
     split = Split(ids[:40].numpy().astype(np.int32), np.arange(40) % 3)
     task = training.Task.from_dataset(
         Dataset(split, split, ["a", "b", "c"], Inputs("text", (50, 29))), torch.device("cpu")
@@ -70,3 +69,28 @@ def test_an_epoch_has_each_text_once_and_batches_of_like_length(ids):
     assert not torch.equal(order, reader.order(ids, 7))
     firsts = lengths[order.split(7 * WINDOW)[0]][::7]
     assert (firsts.diff() < 0).any(), "short texts do not come first"
+
+
+def test_a_training_of_texts_that_was_cut_ends_as_one_that_was_not(ids, tmp_path):
+    inputs = Inputs("text", (50, 29))
+    split = Split(ids[:200].numpy().astype(np.int32), np.arange(200) % 3)
+    dataset = Dataset(split, split, ["a", "b", "c"], inputs)
+    config = {"name": "text_cct", "width": 8, "depth": 1, "dropout": 0.1}
+    recipe = {"epochs": 3, "batch_size": 32, "warmup_epochs": 1, "word_dropout": 0.2}
+
+    def train(checkpoint, cut_after=None):
+        def stop(row):
+            if row["epoch"] == cut_after:
+                raise InterruptedError
+
+        model = training.initial_model(config, dataset, 0)
+        task = training.Task.from_dataset(dataset, torch.device("cpu"))
+        history = training.fit(model, task, recipe, 0, checkpoint, stop)
+        return model.state_dict(), [row["train_loss"] for row in history]
+
+    with pytest.raises(InterruptedError):
+        train(tmp_path / "c.pt", cut_after=3)
+    weights, losses = train(tmp_path / "c.pt")
+    unbroken, expected = train(tmp_path / "other.pt")
+    assert losses == expected
+    assert all(torch.equal(weights[key], value) for key, value in unbroken.items())
