@@ -78,8 +78,11 @@ def test_a_training_of_texts_that_was_cut_ends_as_one_that_was_not(ids, tmp_path
     config = {"name": "text_cct", "width": 8, "depth": 1, "dropout": 0.1}
     recipe = {"epochs": 3, "batch_size": 32, "warmup_epochs": 1, "word_dropout": 0.2}
 
+    trained = []
+
     def train(checkpoint, cut_after=None):
         def stop(row):
+            trained.append(row["epoch"])
             if row["epoch"] == cut_after:
                 raise InterruptedError
 
@@ -92,5 +95,6 @@ def test_a_training_of_texts_that_was_cut_ends_as_one_that_was_not(ids, tmp_path
         train(tmp_path / "c.pt", cut_after=3)
     weights, losses = train(tmp_path / "c.pt")
     unbroken, expected = train(tmp_path / "other.pt")
+    assert trained == [1, 2, 3, 3, 1, 2, 3]
     assert losses == expected
     assert all(torch.equal(weights[key], value) for key, value in unbroken.items())
