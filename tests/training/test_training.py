@@ -201,6 +201,21 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     assert training.pick_device("auto").type == "cpu"
 
 
+@pytest.mark.parametrize(
+    ("device", "precision", "processor", "slow"),
+    [
+        ("cpu", "bf16", "AVX2", True),
+        ("cpu", "bf16", "AVX512", False),
+        ("cpu", "fp32", "AVX2", False),
+        ("cuda", "bf16", "AVX2", False),
+    ],
+)
+def test_bf16_without_instructions_for_it_is_said(monkeypatch, device, precision, processor, slow):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
+    said = training.slow_precision(torch.device(device), precision)
+    assert bool(said) == slow
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_convolutions_take_channels_last_whatever_their_number(small, channels):
     reader = training.Task.from_dataset(small).reader

@@ -1,5 +1,6 @@
 """Train one seed. In: the dataset. Out: model.pt and history.csv, one row per epoch."""
 
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,10 @@ from nodal.pipeline.jobs import job
 with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
     params, seed = snakemake.params, int(snakemake.wildcards.seed)
     device = training.pick_device(params.device)
+    slow = training.slow_precision(device, params.train["precision"])
+    if slow:
+        log(slow)
+        print(slow, file=sys.stderr)
     memory = training.room(device, snakemake.resources.mem_mb)
     task = training.Task.bounded(dataset, device, memory)
     if isinstance(task.train_inputs, training.Stream):

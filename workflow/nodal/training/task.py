@@ -118,6 +118,18 @@ def autocast(device, precision):
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
+def slow_precision(device, precision):
+    """A sentence where a processor computes in bf16 without instructions for it; else None."""
+    if precision != "bf16" or device.type != "cpu":
+        return None
+    if torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "AVX2"):
+        return None
+    return (
+        "train.precision: bf16, for which this processor has no instructions: matrices take tens "
+        "of times as long as in fp32"
+    )
+
+
 @torch.no_grad()
 def predict(model, task, inputs, precision="fp32", batch_size=None):
     """Logits (N, C) in float32 of a split's inputs, in evaluation mode."""
