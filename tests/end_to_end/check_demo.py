@@ -34,6 +34,10 @@ def check_experiment(name, accuracy):
         assert not leftovers, leftovers
     verdicts = set(pd.read_csv(RESULTS / name / "tables" / "claims.csv").verdict)
     assert verdicts <= {"supported", "not supported", "inconclusive", "not applicable"}
+    layers = pd.read_csv(RESULTS / name / "tables" / "layers.csv")
+    assert set(layers.tested_on) == {"a quarter, drawn once (450)"}
+    last = layers[layers.block == layers.block.max()].groupby("part").accuracy.max()
+    assert last.max() > 0.95, f"{name}: the last block's readouts reach {last.max()}"
     assert 1e5 < (RESULTS / name / "atlas.html").stat().st_size < 3e6, f"{name}: atlas.html"
     for figure in (RESULTS / name / "figures").glob("*.png"):
         shades = np.asarray(Image.open(figure).convert("L"))
