@@ -80,6 +80,6 @@ rule comparison:
             name: EXPERIMENTS[name].get("network") or name
             for name in CONFIG["compare"][wildcards.comparison]
         },
-        code=code("comparison", "verdicts.claims figures figures.layers"),
+        code=code("comparison", "verdicts.comparison verdicts.claims figures figures.layers"),
     script:
         "../workflow/scripts/comparison.py"

@@ -97,3 +97,20 @@ def test_a_table_that_one_folder_lacks_is_named(tmp_path):
     shutil.rmtree(parts[1] / "tables")
     with pytest.raises(NodalError, match=r"b/tables/layers\.csv: no such file"):
         join.join(parts, tmp_path / "all")
+
+
+def test_joined_experiments_stand_side_by_side_as_those_of_one_run(tmp_path):
+    record, names = RECORD.parents[1] / "digits", ("digits", "digits_vgg")
+    for name in names:
+        source = RECORD.parents[1] / name / "tables" / "layers.csv"
+        (tmp_path / name / "tables").mkdir(parents=True)
+        shutil.copy(source, tmp_path / name / "tables")
+    folders = [str(tmp_path / name) for name in names]
+    command.main(["compare", *folders, "--to", str(tmp_path / "both")])
+    for table in ("claims", "layers"):
+        found = pd.read_csv(tmp_path / "both" / f"{table}.csv")
+        expected = pd.read_csv(record / "comparison" / f"{table}.csv")
+        expected = expected[expected.experiment.isin(names)] if table == "layers" else expected
+        found, expected = (frame.reset_index(drop=True) for frame in (found, expected))
+        pd.testing.assert_frame_equal(found, expected[found.columns], rtol=1e-6)
+    assert (tmp_path / "both" / "comparison.png").stat().st_size > 10_000

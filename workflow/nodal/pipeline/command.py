@@ -109,6 +109,17 @@ def join(arguments):
     print(f"wrote {arguments.to / 'tables'}/ and {arguments.to / 'figures'}/")
 
 
+def compare(arguments):
+    """Put experiments side by side that were joined, and judge what is claimed of all of them."""
+    from nodal.files.storage import read_csv
+    from nodal.verdicts import comparison, report
+
+    layers = {each.name: read_csv(each / "tables" / "layers.csv") for each in arguments.folders}
+    claims = comparison.compare(layers, arguments.to)
+    print("\n".join(report.verdict_lines(claims, report.painter(sys.stdout))))
+    print(f"wrote {arguments.to}/")
+
+
 def parser():
     top = argparse.ArgumentParser("nodal", description=__doc__.partition(": ")[2])
     top.add_argument("--version", action="version", version=__version__)
@@ -134,12 +145,13 @@ def parser():
     add(check).add_argument(
         "files", nargs="*", type=Path, help="laid over the run's config, as by --configfile"
     )
-    joined = add(join)
-    joined.add_argument(
-        "folders", nargs="+", type=Path,
-        help="results/EXPERIMENT of each machine, or what a join made",
-    )  # fmt: skip
-    joined.add_argument("--to", required=True, type=Path, help="the folder to write")
+    for run, what in (
+        (join, "results/EXPERIMENT of each machine, or what a join made"),
+        (compare, "results/EXPERIMENT, or what a join made; named as the folder is"),
+    ):
+        made = add(run)
+        made.add_argument("folders", nargs="+", type=Path, help=what)
+        made.add_argument("--to", required=True, type=Path, help="the folder to write")
     exported = add(export)
     exported.add_argument("source", help="an artifact: .h5, or a model.pt")
     exported.add_argument("target", help=".npz with every array, or .pt with the weights alone")
