@@ -28,7 +28,7 @@ def join(folders, target):
     """Folders of an experiment, `results/{experiment}` or what this made -> `target`.
 
     Writes tables/*.csv and figures/ as a run with all the seeds does, but for the figure of a node,
-    and histories to training/. Returns the claims. Raises NodalError naming the folder that has a
+    and histories, of folders that have them, to training/. Returns the claims. Raises NodalError naming the folder that has a
     table less or more than the first, a seed of another, or was measured otherwise.
     """
     tables = {name: _joined(folders, name) for name in _names(folders)}
@@ -41,9 +41,9 @@ def join(folders, target):
     storage.write_csv(Path(target, "tables", "claims.csv"), claims)
     for seed, history in histories.items():
         storage.write_csv(Path(target, "training", f"seed{seed}.csv"), history)
-    measured = tables["layers"].iloc[0]
+    measured, undrawn = tables["layers"].iloc[0], ["node"] + ["training"] * (not histories)
     figures.draw(
-        [name for name in figures.names(tables) if name != "node"],
+        [name for name in figures.names(tables) if name not in undrawn],
         {**tables, "histories": histories},
         Path(target, "figures"),
         f"trained on {measured.trained_on}, tested on {measured.tested_on}",
