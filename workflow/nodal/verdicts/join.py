@@ -28,8 +28,9 @@ def join(folders, target):
     """Folders of an experiment, `results/{experiment}` or what this made -> `target`.
 
     Writes tables/*.csv and figures/ as a run with all the seeds does, but for the figure of a node,
-    and histories, of folders that have them, to training/. Returns the claims. Raises NodalError naming the folder that has a
-    table less or more than the first, a seed of another, or was measured otherwise.
+    and histories, of folders that have them, to training/. Returns the claims. Raises NodalError
+    naming the folder that has a table less or more than the first, a seed of another, or was
+    measured otherwise.
     """
     tables = {name: _joined(folders, name) for name in _names(folders)}
     histories = dict(sorted(_histories(folders).items()))
