@@ -6,12 +6,12 @@ from nodal.files import storage
 from nodal.pipeline.jobs import job
 
 
-def forms(path, device, settings, network):
+def forms(path, device, settings, model):
     """How tokens are pooled: by the queries of a file, or over a grid where there is none."""
     if not path:
         return pooling.Grid(settings["grid"])
     with storage.read_hdf5(path) as file:
-        activations.require_own_queries(path, dict(file.attrs), network)
+        activations.require_own_queries(path, dict(file.attrs), training.content(model))
         return pooling.Sequence(
             {
                 tap: tuple(torch.from_numpy(group[key][:]).to(device) for key in ("query", "scale"))
@@ -34,8 +34,7 @@ with job(snakemake) as log:
         activations.dump(
             model, training.Task.streamed(dataset, device),
             forms(
-                snakemake.input.get("queries"), device, params.settings,
-                training.content(snakemake.input.model),
+                snakemake.input.get("queries"), device, params.settings, snakemake.input.model
             ),
             params.settings, params.precision, targets, {**attributes, **params.settings},
         )  # fmt: skip

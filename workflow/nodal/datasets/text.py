@@ -1,18 +1,16 @@
 """One's own texts: tables with named columns, or files `train/<label>/*.txt`."""
 
-import tarfile
-import zipfile
 from pathlib import Path
 
 from nodal.datasets import places, tables
 from nodal.datasets.texts import Text, Texts
-from nodal.datasets.tree import Tree
+from nodal.datasets.tree import Tree, is_tree
 from nodal.errors import NodalError
 
 
 def open_source(settings, files, log):
     path = Path(files["data"])
-    if path.is_dir() or zipfile.is_zipfile(path) or _is_tar(path):
+    if is_tree(path):
         return Texts.of(list(_files(path, log)), settings, files, path, log)
     columns = settings["columns"]
     texts = list(table(path, columns, log, "train" if "test" in files else None))
@@ -34,10 +32,6 @@ def table(path, columns, log, part=None):
     for where, cells in tables.records(path, columns, log):
         named = tables.part(where, cells["split"]) if "split" in cells else part
         yield Text(where, cells["text"], cells["label"], named)
-
-
-def _is_tar(path):
-    return path.is_file() and tarfile.is_tarfile(path)
 
 
 def _files(path, log):

@@ -83,6 +83,14 @@ class Tree:
             raise NodalError(f"{self.path}: not a readable archive ({error})") from error
 
 
+def is_tree(path):
+    """Is there a directory, zip or tar?"""
+    path = Path(path)
+    if path.is_dir() or zipfile.is_zipfile(path):
+        return True
+    return path.is_file() and tarfile.is_tarfile(path)
+
+
 def _of_directory(path):
     found = walk(path)
     files = [file.relative_to(path).as_posix() for file in found]

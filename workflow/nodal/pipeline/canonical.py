@@ -3,7 +3,6 @@
 from nodal import datasets, models
 from nodal.pipeline import schemas
 
-ALWAYS = ("source", "mean", "std")  # settings of a dataset that every source obeys
 WHERE = ("path", "mirrors")  # where a dataset comes from, on which its content does not depend
 
 
@@ -43,7 +42,7 @@ def section(values, schema):
 
 def dataset(settings, schema):
     """What a dataset's content depends on, beside its files: Section without what is ignored."""
-    obeyed = (*ALWAYS, *datasets.SOURCES[settings["source"]].settings)
+    obeyed = datasets.obeyed(settings["source"])
     ignored = [k for k in settings if k not in obeyed]
     return section(settings, schema).without(*WHERE, *datasets.own_files(settings), *ignored)
 

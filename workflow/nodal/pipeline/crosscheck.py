@@ -1,12 +1,10 @@
 """What a schema cannot say: names that must exist, and settings that must fit each other."""
 
 import re
-import tarfile
-import zipfile
-from pathlib import Path
 from urllib.parse import urlparse
 
 from nodal import datasets, models
+from nodal.datasets.tree import is_tree
 from nodal.errors import NodalError, closest
 from nodal.pipeline import schemas
 
@@ -94,14 +92,17 @@ def _check_seeds(where, experiment):
 
 def _check_augmentation(where, train, kind):
     """Refuse what is asked of inputs of another kind, by the experiment or by its recipe."""
-    properties = schemas.load()["$defs"]["train"]["properties"]
     for other, keys in AUGMENTATION.items():
         for key in keys:
-            if other != kind and train[key] != properties[key]["default"]:
+            if other != kind and train[key] != _default("train", key):
                 raise NodalError(
                     f"{where}.train.{key}: changes {other} inputs, the dataset holds {kind}; "
                     "expected no such key, here or in the recipe"
                 )
+
+
+def _default(section, key):
+    return schemas.load()["$defs"][section]["properties"][key]["default"]
 
 
 def _check_sites(where, sites, description):
@@ -175,9 +176,9 @@ def image_size(dataset):
 def _check_dataset(where, dataset, given):
     source = datasets.SOURCES[dataset["source"]]
     path = dataset["path"]
-    obeyed, known = datasets.obeyed(dataset["source"]), schemas.load()["$defs"]["dataset"]
+    obeyed = datasets.obeyed(dataset["source"])
     for key, value in given.items():
-        if key not in obeyed and value != known["properties"][key]["default"]:
+        if key not in obeyed and value != _default("dataset", key):
             raise NodalError(
                 f"{where}.{key}: a {dataset['source']} dataset has no such key; expected of "
                 f"{', '.join(obeyed)}"
@@ -186,7 +187,7 @@ def _check_dataset(where, dataset, given):
         raise NodalError(f"{where}.path: a {dataset['source']} dataset needs one")
     if path and urlparse(path).scheme not in ("", "file"):
         raise NodalError(f"{where}.path: {path} is an address; expected a local file or folder")
-    if source.local and "test" in datasets.own_files(dataset) and _holds_files(Path(path)):
+    if source.local and "test" in datasets.own_files(dataset) and is_tree(path):
         raise NodalError(
             f"{where}.test: {dataset['test']} stands beside a folder; expected a table as path, or "
             "test: test or val"
@@ -200,12 +201,6 @@ def _check_dataset(where, dataset, given):
                 f"{where}.{key}: {len(dataset[key])} values for images of {channels} channel(s); "
                 f"expected {channels}"
             )
-
-
-def _holds_files(path):
-    if path.is_dir() or zipfile.is_zipfile(path):
-        return True
-    return path.is_file() and tarfile.is_tarfile(path)
 
 
 def _check_lists(config):
