@@ -54,3 +54,13 @@ def test_scopes_stand_by_block_and_by_kind_of_matrix(table):
 
 def test_without_fine_tuning_nothing_is_said_to_be_free(table):
     assert len(pruning.pruning(table.assign(accuracy_tuned=math.nan)).axes) == 1
+
+
+def test_a_band_is_explained_where_there_is_one(table):
+    def said(table):
+        [legend] = pruning.pruning(table).legends
+        return [text.get_text() for text in legend.get_texts()]
+
+    table["accuracy_pruned"] -= 0.01 * table.seed
+    assert "range over seeds" in said(table)
+    assert "range over seeds" not in said(table[table.seed == 0])

@@ -11,6 +11,7 @@ from nodal.figures.style import (
     PURPLE,
     SKY,
     VERMILION,
+    band,
     legend,
     panel_letters,
     plt,
@@ -31,7 +32,7 @@ def _curve(axis, rows, column, colour, marker, label):
     x, y = by_target.dilution.mean(), by_target[column]
     order = x.sort_values().index
     x, mean = x[order], y.mean()[order]
-    axis.fill_between(x, y.min()[order], y.max()[order], color=colour, alpha=0.15, linewidth=0)
+    band(axis, x, y.min()[order], y.max()[order], colour)
     axis.plot(x, mean, color=colour, marker=marker, label=label)
 
 

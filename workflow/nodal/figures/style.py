@@ -75,20 +75,27 @@ def panel_letters(axes):
         axis.set_title(letter, loc="left", fontweight="bold")
 
 
+def band(axis, x, low, high, colour):
+    """The range over seeds; of one seed there is none."""
+    if (low < high).any():
+        axis.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
 def line_with_seeds(axis, table, x, y, colour, marker, label, dashed=False):
     """Mean over seeds as a line, the seeds' range as a band, and each seed as a faint point."""
     finite = table[np.isfinite(table[y])]  # a ratio without noise has no place on the axis
     by_x = finite.groupby(x)[y]
     mean, low, high = by_x.mean(), by_x.min(), by_x.max()
     style = "--" if dashed else "-"
-    axis.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
+    band(axis, mean.index, low, high, colour)
     axis.plot(mean.index, mean, style, color=colour, marker=None if dashed else marker, label=label)
 
 
 def legend(figure, axis, extra=(), columns=3):
-    """One legend below all panels: an axis's lines, and that bands are the range over seeds."""
+    """One legend below all panels: an axis's lines, and what its bands are, if it has any."""
     handles, labels = axis.get_legend_handles_labels()
-    for handle, label in (*extra, (Patch(color=GREY, alpha=0.3, lw=0), "range over seeds")):
+    bands = [(Patch(color=GREY, alpha=0.3, lw=0), "range over seeds")] if axis.collections else []
+    for handle, label in (*extra, *bands):
         handles.append(handle)
         labels.append(label)
     figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)))
