@@ -82,7 +82,7 @@ def band(axis, x, low, high, colour):
 
 
 def line_with_seeds(axis, table, x, y, colour, marker, label, dashed=False):
-    """Mean over seeds as a line, the seeds' range as a band, and each seed as a faint point."""
+    """Mean over seeds as a line, the seeds' range as a band."""
     finite = table[np.isfinite(table[y])]  # a ratio without noise has no place on the axis
     by_x = finite.groupby(x)[y]
     mean, low, high = by_x.mean(), by_x.min(), by_x.max()
