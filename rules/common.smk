@@ -357,7 +357,7 @@ def tables(name):
 
 
 def figure_names(name):
-    return figures.names(tables(name))
+    return figures.names(tables(name), EXPERIMENTS[name]["pruning"]["scopes"])
 
 
 def kept(name):

@@ -59,6 +59,17 @@ def test_figures_and_histories_are_there_as_of_one_run(joined):
         ]
 
 
+def test_of_the_whole_network_alone_no_scopes_are_drawn(tmp_path):
+    def whole(table, name):
+        return table[table.scope == "all"] if name == "pruning" else table
+
+    folder = written(tmp_path / "a", [1], whole)
+    join.join([folder], tmp_path / "b")
+    drawn = {path.stem for path in (tmp_path / "b" / "figures").glob("*.png")}
+    assert "pruning" in drawn
+    assert "scopes" not in drawn
+
+
 def without_a_tap(table, name):
     return table.iloc[1:] if name == "layers" else table
 

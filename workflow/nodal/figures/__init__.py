@@ -15,10 +15,14 @@ FIGURES = {
 }
 
 
-def names(tables):
-    """The figures that can be made where an experiment has these tables."""
+def names(tables, scopes):
+    """The figures that can be made where an experiment has these tables and pruned in these scopes.
+
+    Of the whole network alone, the figure of the scopes would say what that of pruning says.
+    """
     made = {*tables, "node", "histories"}
-    return [name for name, (_, needed) in FIGURES.items() if made >= set(needed)]
+    can = [name for name, (_, needed) in FIGURES.items() if made >= set(needed)]
+    return [name for name in can if name != "scopes" or {*scopes} - {"all"}]
 
 
 def draw(wanted, tables, folder, note):

@@ -43,8 +43,9 @@ def join(folders, target):
     for seed, history in histories.items():
         storage.write_csv(Path(target, "training", f"seed{seed}.csv"), history)
     measured, undrawn = tables["layers"].iloc[0], ["node"] + ["training"] * (not histories)
+    scopes = tables["pruning"].scope.unique() if "pruning" in tables else []
     figures.draw(
-        [name for name in figures.names(tables) if name not in undrawn],
+        [name for name in figures.names(tables, scopes) if name not in undrawn],
         {**tables, "histories": histories},
         Path(target, "figures"),
         f"trained on {measured.trained_on}, tested on {measured.tested_on}",
