@@ -1,7 +1,8 @@
 """Real Slurm daemons on this one machine, in a folder of their own: munged, slurmctld, slurmd.
 
-As a program: `python tests/slurm/cluster.py FOLDER` installs what is missing (as root, with apt),
-starts the daemons, prints the line that points a shell at them, and takes them down on Ctrl-C.
+As a program: `python tests/end_to_end/slurm/cluster.py FOLDER` installs what is missing (as root,
+with apt), starts the daemons, prints the line that points a shell at them, and takes them down on
+Ctrl-C.
 """
 
 import contextlib
@@ -14,6 +15,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
+import programs
 
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch")
 PACKAGES = ("slurm-wlm", "munge")
@@ -65,19 +69,9 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 def why_not():
     """Why Slurm cannot be had here; None if it is there or was installed just now."""
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], SBIN])
-    if all(map(shutil.which, DAEMONS)) and os.geteuid() == 0:
-        return None
     if os.geteuid() != 0:
         return "the Slurm daemons need root"
-    if not shutil.which("apt-get"):
-        return "Slurm is not installed and there is no apt-get"
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], install):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            return f"{' '.join(command)} failed: {done.stderr.strip()[-200:]}"
-    return None
+    return programs.why_not(DAEMONS, PACKAGES)
 
 
 def _free_ports(n):
