@@ -21,7 +21,7 @@ def _shares(axis, rows, vmax):
         axis.set_xticks(np.arange(len(order)) + 0.5, [names[i] for i in order], rotation=rotation)
     else:
         axis.set_xticks([])
-    axis.set_xlabel("label, by expert head")
+    axis.set_xlabel("label, by expert")
     axis.set_ylabel("head")
     axis.tick_params(axis="y", rotation=0)
     axis.set_title(f"block {rows.block.iloc[0]}\nQ = {rows.Q.iloc[0]:.2f}, "
@@ -46,7 +46,7 @@ def heads(table):
     """Head x label shares per block (first seed), and Q against its null for all seeds."""
     first = table[table.seed == table.seed.min()]
     blocks = sorted(first.block.unique())
-    n_columns = next((n for n in (3, 4, 2) if len(blocks) % n == 0), min(4, len(blocks)))
+    n_columns = next((n for n in (3, 4, 5, 2) if len(blocks) % n == 0), min(4, len(blocks)))
     n_rows = -(-len(blocks) // n_columns)
     figure = plt.figure(figsize=(2.1 * COLUMN, 0.5 * COLUMN * n_rows + 0.75 * COLUMN))
     grid = figure.add_gridspec(n_rows + 1, n_columns, height_ratios=[*[1] * n_rows, 1.3])
@@ -55,6 +55,8 @@ def heads(table):
     for i, block in enumerate(blocks):
         axes.append(figure.add_subplot(grid[i // n_columns, i % n_columns]))
         _shares(axes[-1], first[first.block == block], vmax)
+        if i % n_columns:
+            axes[-1].set_ylabel(None)
     figure.colorbar(
         axes[0].collections[0],
         ax=axes,
