@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from nodal.errors import NodalError
 from nodal.pipeline import command
-from nodal.verdicts import join
+from nodal.verdicts import join, tables
 
 RECORD = Path(__file__).parents[2] / "docs" / "results" / "clinc150" / "tables"
 
@@ -68,6 +68,31 @@ def test_of_the_whole_network_alone_no_scopes_are_drawn(tmp_path):
     drawn = {path.stem for path in (tmp_path / "b" / "figures").glob("*.png")}
     assert "pruning" in drawn
     assert "scopes" not in drawn
+
+
+@pytest.mark.parametrize("name", ["layers", "pruning", "heads"])
+def test_of_a_table_its_needed_columns_do_and_each_is_asked_for(tmp_path, name):
+    def narrow(table, which):
+        return table[[c for c in table if c in tables.NEEDED[name]]] if which == name else table
+
+    whole, narrowed = written(tmp_path / "a", [1]), written(tmp_path / "b", [1], narrow)
+    claims = join.join([whole], tmp_path / "whole")
+    pd.testing.assert_frame_equal(join.join([narrowed], tmp_path / "narrow"), claims)
+    path = narrowed / "tables" / f"{name}.csv"
+    table = pd.read_csv(path)
+    for column in tables.NEEDED[name]:
+        table.drop(columns=column).to_csv(path, index=False)
+        with pytest.raises(NodalError, match=rf"/{name}\.csv: no column '{column}'; expected"):
+            join.join([narrowed], tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_table_of_an_earlier_version_is_not_compared(tmp_path):
+    old = written(
+        tmp_path / "old", [1], lambda t, name: t.drop(columns="signal_share", errors="ignore")
+    )
+    with pytest.raises(SystemExit, match=r"error: .*old/tables/layers\.csv: no column 'signal_sh"):
+        command.main(["compare", str(old), "--to", str(tmp_path / "never")])
 
 
 def without_a_tap(table, name):

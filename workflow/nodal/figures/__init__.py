@@ -25,10 +25,16 @@ def names(tables, scopes):
     return [name for name in can if name != "scopes" or {*scopes} - {"all"}]
 
 
-def draw(wanted, tables, folder, note):
+def note(layers):
+    """What the networks of a table of layers were trained and tested on, each said once."""
+    pairs = layers[["trained_on", "tested_on"]].drop_duplicates()
+    return "; ".join(f"trained on {a}, tested on {b}" for a, b in pairs.itertuples(index=False))
+
+
+def draw(wanted, tables, folder, said):
     """Write {folder}/{figure}.png and .svg for each wanted figure.
 
-    note: stands on each, the dataset and what of it was trained and tested on.
+    said: stands on each, the dataset and what of it was trained and tested on.
     """
     from nodal.figures import style
 
@@ -37,7 +43,7 @@ def draw(wanted, tables, folder, note):
         function = getattr(import_module(f"nodal.figures.{module}"), name)
         with style.paper():
             figure = function(*(tables[source] for source in sources))
-            style.say(figure, note)
+            style.say(figure, said)
             style.save(figure, folder, name)
 
 
@@ -46,7 +52,9 @@ def draw_comparison(table, folder):
     from nodal.figures import layers, style
 
     with style.paper():
-        style.save(layers.comparison(table), folder, "comparison")
+        figure = layers.comparison(table)
+        style.say(figure, note(table))
+        style.save(figure, folder, "comparison")
 
 
 def draw_sensitivity(table, threshold, folder):

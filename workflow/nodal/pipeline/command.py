@@ -111,10 +111,10 @@ def join(arguments):
 
 def compare(arguments):
     """Put experiments side by side that were joined, and judge what is claimed of all of them."""
-    from nodal.files.storage import read_csv
     from nodal.verdicts import comparison, report
+    from nodal.verdicts.tables import read
 
-    layers = {each.name: read_csv(each / "tables" / "layers.csv") for each in arguments.folders}
+    layers = {each.name: read(each, "layers") for each in arguments.folders}
     claims = comparison.compare(layers, arguments.to)
     print("\n".join(report.verdict_lines(claims, report.painter(sys.stdout))))
     print(f"wrote {arguments.to}/")

@@ -15,6 +15,7 @@ from nodal.files import storage
 from nodal.verdicts.claims import CLAIMS
 from nodal.verdicts.dilution import free_table
 from nodal.verdicts.judge import judge
+from nodal.verdicts.tables import read
 
 # table -> columns that are the same in every seed, row by row
 ALIKE = {
@@ -42,13 +43,13 @@ def join(folders, target):
     storage.write_csv(Path(target, "tables", "claims.csv"), claims)
     for seed, history in histories.items():
         storage.write_csv(Path(target, "training", f"seed{seed}.csv"), history)
-    measured, undrawn = tables["layers"].iloc[0], ["node"] + ["training"] * (not histories)
+    undrawn = ["node"] + ["training"] * (not histories)
     scopes = tables["pruning"].scope.unique() if "pruning" in tables else []
     figures.draw(
         [name for name in figures.names(tables, scopes) if name not in undrawn],
         {**tables, "histories": histories},
         Path(target, "figures"),
-        f"trained on {measured.trained_on}, tested on {measured.tested_on}",
+        figures.note(tables["layers"]),
     )
     return claims
 
@@ -72,7 +73,7 @@ def _joined(folders, name):
     parts, known = {}, {}
     for folder in folders:
         path = Path(folder, "tables", f"{name}.csv")
-        table = storage.read_csv(path)
+        table = read(folder, name)
         for seed, rows in table.groupby("seed", sort=False):
             if seed in known:
                 raise NodalError(f"{path}: seed {seed} is in {known[seed]} already")

@@ -1,9 +1,13 @@
 """What the stages measured, brought together: one row per tap, per head and label, per pruning."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from scipy.special import bdtrc
 
+from nodal.errors import NodalError
+from nodal.files import storage
 from nodal.snp import tap_report
 
 REPORTED = (
@@ -12,6 +16,36 @@ REPORTED = (
 )  # fmt: skip
 FORMS = ("sequence", "mean")
 LEVEL = 0.05
+# What claims and figures are made of; a table that lacks it is of an earlier version, or not one.
+NEEDED = {
+    "layers": (
+        "seed", "block", "n_labels", "part", "headline", "accuracy", "clusters", "cluster_size",
+        "noise", "snr", "signal_share", "no_cluster_share", "clusters_null", "cluster_size_null",
+        "signal_share_null", "no_cluster_share_null", "trained_on", "tested_on",
+    ),
+    "pruning": (
+        "seed", "method", "scope", "target", "threshold", "dilution", "coincides",
+        "accuracy_dense", "accuracy_pruned", "accuracy_tuned", "margin",
+    ),
+    "heads": (
+        "seed", "block", "head", "label", "label_name", "expert", "share_test", "drop_auc", "Q",
+        "Q_null", "Q_null_low", "Q_null_high", "z_Q", "restricted_excess", "drop_excess",
+        "rho_excess", "cooperation_excess",
+    ),
+}  # fmt: skip
+
+
+def read(folder, name):
+    """{folder}/tables/{name}.csv, a table that a run wrote.
+
+    Raises NodalError naming the file if it is missing or malformed, or lacks a column of NEEDED.
+    """
+    path = Path(folder, "tables", f"{name}.csv")
+    table = storage.read_csv(path)
+    for column in NEEDED[name]:
+        if column not in table:
+            raise NodalError(f"{path}: no column {column!r}; expected a table of this version")
+    return table
 
 
 def layer_rows(nodes, nulls, attributes, parts):
