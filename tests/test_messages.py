@@ -3,6 +3,7 @@
 The rows are read out of the file, so a new row without a way to provoke it fails here.
 """
 
+import argparse
 import errno
 import io
 import os
@@ -23,8 +24,9 @@ from nodal import activations, datasets, models, pooling, training
 from nodal.datasets import splits
 from nodal.errors import NodalError
 from nodal.files import download, storage
-from nodal.pipeline import config, paths
+from nodal.pipeline import command, config, paths
 from nodal.verdicts import join, report
+from nodal.verdicts import tables as measured_tables
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -244,6 +246,14 @@ def measured_apart():
     join.join(["a", "b"], "all")
 
 
+def of_an_earlier_version():
+    folder = Path("old/tables")
+    folder.mkdir(parents=True)
+    columns = [c for c in measured_tables.NEEDED["layers"] if c != "signal_share"]
+    pd.DataFrame([[0] * len(columns)], columns=columns).to_csv(folder / "layers.csv", index=False)
+    command.compare(argparse.Namespace(folders=[Path("old")], to=Path("side")))
+
+
 def guessing_readout():
     tables = Path("results/digits/tables")
     tables.mkdir(parents=True)
@@ -285,6 +295,7 @@ PROVOKE = {
         vgg={"network": "digits", "train": {"epochs": 3}}
     ),
     "seeds that were measured apart, and not alike": measured_apart,
+    "tables of an earlier version": of_an_earlier_version,
     "a share of pooling that leaves a label without an input": lambda: splits.learning_part(
         np.array([0] * 9 + [1]), 0.2, 0.5
     ),
