@@ -25,7 +25,7 @@ with job(snakemake) as log:
         )
     with datasets.opened(files["dataset"]) as dataset:
         tables["node"]["label_names"] = dataset.label_names
-        note = f"{params.dataset}: {dataset}"
     tables["node"]["title"] = f"{params.tap}, node {tables['node']['node']}"
+    note = f"{params.dataset}: {figures.note(tables['layers'])}"
     figures.draw(params.names, tables, Path(snakemake.output[0]).parent, note)
     log(f"drew {', '.join(params.names)}")

@@ -61,7 +61,6 @@ def test_back_forward_and_reload_keep_the_place(browser, made):
 
 
 def test_arrows_walk_from_node_to_node(browser, made):
-
     browser.open(made[1])
     browser.go("#block0.ff/node5")
     ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()

@@ -219,9 +219,6 @@ class Dataset:
     def n_classes(self):
         return len(self.label_names)
 
-    def __str__(self):
-        return f"trained on {self.train}, tested on {self.test}"
-
 
 def load(path):
     """results/data/{dataset}.h5 -> Dataset in memory. Raises NodalError naming a damaged file."""

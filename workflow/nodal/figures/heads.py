@@ -22,7 +22,6 @@ def _shares(axis, rows, vmax):
     else:
         axis.set_xticks([])
     axis.set_xlabel("label, by expert")
-    axis.set_ylabel("head")
     axis.tick_params(axis="y", rotation=0)
     axis.set_title(f"block {rows.block.iloc[0]}\nQ = {rows.Q.iloc[0]:.2f}, "
                    f"null {rows.Q_null.iloc[0]:.2f}")  # fmt: skip
@@ -55,8 +54,8 @@ def heads(table):
     for i, block in enumerate(blocks):
         axes.append(figure.add_subplot(grid[i // n_columns, i % n_columns]))
         _shares(axes[-1], first[first.block == block], vmax)
-        if i % n_columns:
-            axes[-1].set_ylabel(None)
+        if i % n_columns == 0:
+            axes[-1].set_ylabel("head")
     figure.colorbar(
         axes[0].collections[0],
         ax=axes,
