@@ -65,6 +65,19 @@ def network(name):
     return EXPERIMENTS[name]["network"] or name
 
 
+def instrument(name):
+    """What an experiment is of and is measured with; every row of its layer table says it."""
+    activations, snp = EXPERIMENTS[name]["activations"], EXPERIMENTS[name]["snp"]
+    return {
+        "dataset": EXPERIMENTS[name]["dataset"],
+        "network": network(name),
+        "pool": activations["pool"],
+        "grid": None if is_sequence(name) else activations["grid"],
+        "threshold": snp["threshold"],
+        "split": snp["split"],
+    }
+
+
 def model_file(wildcards):
     return f"results/{network(wildcards.experiment)}/seed{wildcards.seed}/model.pt"
 

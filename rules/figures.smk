@@ -76,10 +76,6 @@ rule comparison:
         runtime=30,
     params:
         experiments=lambda wildcards: CONFIG["compare"][wildcards.comparison],
-        networks=lambda wildcards: {
-            name: EXPERIMENTS[name].get("network") or name
-            for name in CONFIG["compare"][wildcards.comparison]
-        },
         code=code("comparison", "verdicts.comparison verdicts.claims figures figures.layers"),
     script:
         "../workflow/scripts/comparison.py"

@@ -22,6 +22,7 @@ rule layers_table:
         sites=sites,
         parts=lambda wildcards: model(wildcards).parts,
         headline=headline,
+        instrument=lambda wildcards: instrument(wildcards.experiment),
         code=code("layers_table", "verdicts.tables snp"),
     script:
         "../workflow/scripts/layers_table.py"

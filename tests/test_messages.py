@@ -249,15 +249,16 @@ def measured_apart():
 def of_an_earlier_version():
     folder = Path("old/tables")
     folder.mkdir(parents=True)
-    columns = [c for c in measured_tables.NEEDED["layers"] if c != "signal_share"]
+    columns = [c for c in measured_tables.NEEDED["layers"] if c != "dataset"]
     pd.DataFrame([[0] * len(columns)], columns=columns).to_csv(folder / "layers.csv", index=False)
-    command.compare(argparse.Namespace(folders=[Path("old")], to=Path("side")))
+    command.compare(argparse.Namespace(folders=[Path("old"), Path("new")], to=Path("side")))
 
 
 def guessing_readout():
     tables = Path("results/digits/tables")
     tables.mkdir(parents=True)
-    layers = pd.DataFrame({"block": [0], "site": ["q"], "seed": [1], "p_chance": [0.5]})
+    row = dict.fromkeys(measured_tables.NEEDED["layers"], 0)
+    layers = pd.DataFrame([row | {"site": "q", "seed": 1, "p_chance": 0.5}])
     layers.to_csv(tables / "layers.csv", index=False)
     claims = pd.DataFrame({"claim": ["1.clusters"], "verdict": ["not applicable"]})
     claims.to_csv(tables / "claims.csv", index=False)

@@ -26,6 +26,7 @@ def planted(good, random, parts=("MHA", "FF", "out")):
             for block in range(3):
                 layers.append({
                     "seed": seed, "block": block, "part": part, "headline": True, "n_labels": 100,
+                    "network": "a",
                     "accuracy": 0.5 + block * pick(0.1, -0.1), "noise": np.exp(block * pick(-1, 1)),
                     "signal_share": 0.5 + pick(0.1, -0.3) + block * pick(0.1, -0.1),
                     "signal_share_null": 0.4, "clusters": pick(5, 45), "cluster_size": pick(5, 45),
@@ -129,10 +130,15 @@ def test_undefined_in_one_place_is_inconclusive(source, column, place, claim, ra
 
 def test_unified_needs_the_rise_in_every_network(random):
     good, bad = planted(1, random)["layers"], planted(-1, random, ("stage",))["layers"]
+    bad["network"] = "b"
     assert set(claims.unified({"a": good, "b": good}).verdict) == {"supported"}
     worse = claims.unified({"a": good, "b": bad})
     assert set(worse.verdict) == {"not supported"}
     assert worse.statement.str.contains("weakest: b, stage").all()
+    one_seed = good[good.seed == 0].assign(network="c")
+    beside = claims.unified({"a": good, "b": bad, "c": one_seed})
+    assert set(beside.verdict) == {"not supported"}
+    assert beside.statement.str.contains("weakest: b, stage").all()
     pd.testing.assert_frame_equal(worse, claims.unified({"b": bad, "a": good}))
 
 
@@ -142,6 +148,7 @@ def test_unified_is_not_carried_by_a_network_that_is_only_more_certain(random):
     sure["accuracy"] = 0.5 + 0.01 * sure.block + 1e-4 * sure.seed * sure.block
     unsure = planted(1, random)["layers"]
     unsure["accuracy"] = 0.5 + unsure.block * (0.2 * (unsure.seed - 1.5))
+    unsure["network"] = "unsure"
     row = claims.unified({"sure": sure, "unsure": unsure}).set_index("claim").loc
     assert row["3.unified.accuracy"].verdict == "inconclusive"
     assert "unsure" in row["3.unified.accuracy"].statement
@@ -149,19 +156,24 @@ def test_unified_is_not_carried_by_a_network_that_is_only_more_certain(random):
 
 def test_unified_counts_the_forms_of_one_network_once(random):
     good, bad = planted(1, random)["layers"], planted(-1, random)["layers"]
-    assert claims.one_form_each("ba", {"a": "a", "b": "a"}) == ["a"]
-    assert claims.one_form_each("cbd", {"b": "a", "c": "a"}) == ["b", "d"]
-    tables = {"digits_grid": bad, "digits": good}
-    found = claims.unified(tables, {"digits_grid": "digits", "digits": "digits"})
-    assert set(found.verdict) == {"supported"}
-    assert set(claims.unified(tables).verdict) == {"not supported"}
+
+    def forms(**networks):
+        return claims.one_form_each({n: good.assign(network=of) for n, of in networks.items()})
+
+    assert forms(b="a", a="a") == ["a"]
+    assert forms(c="a", b="a", d="d") == ["b", "d"]
+    good["network"] = "digits"
+    for network, verdict in (("digits", "supported"), ("another", "not supported")):
+        found = claims.unified({"digits_grid": bad.assign(network=network), "digits": good})
+        assert set(found.verdict) == {verdict}
 
 
 def test_a_row_has_the_same_columns_judged_or_not(random):
     good = planted(1, random)["layers"]
     columns = ["claim", "statement", "control", "rule", "seeds", "mean", "low", "high", "verdict"]
     for other in (good, good[good.part != "MHA"]):
-        assert list(claims.unified({"a": good, "b": other})) == columns
+        both = {"a": good, "b": other.assign(network="b")}
+        assert list(claims.unified(both)) == columns
 
 
 def test_unified_is_judged_of_two_blocks(random):
@@ -173,7 +185,7 @@ def test_unified_is_judged_of_two_blocks(random):
 def test_unified_says_what_was_not_read(random):
     good = planted(1, random)["layers"]
     partial = good[good.part != "MHA"]
-    found = claims.unified({"a": good, "b": partial})
+    found = claims.unified({"a": good, "b": partial.assign(network="b")})
     assert set(found.verdict) == {"not applicable"}
     assert found.statement.str.contains("not read in more than one block: b").all()
 

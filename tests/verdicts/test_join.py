@@ -92,7 +92,7 @@ def test_a_table_of_an_earlier_version_is_not_compared(tmp_path):
         tmp_path / "old", [1], lambda t, name: t.drop(columns="signal_share", errors="ignore")
     )
     with pytest.raises(SystemExit, match=r"error: .*old/tables/layers\.csv: no column 'signal_sh"):
-        command.main(["compare", str(old), "--to", str(tmp_path / "never")])
+        command.main(["compare", str(old), "b", "--to", str(tmp_path / "never")])
 
 
 def without_a_tap(table, name):
@@ -109,6 +109,13 @@ def otherwise(**values):
         ([1], None, r"layers\.csv: seed 1 is in .*a/tables/layers\.csv already"),
         ([2], without_a_tap, r"layers\.csv: seed 2: 39 rows, of seed 1 40"),
         ([2], otherwise(tested_on="val (9)"), r"tested_on is val \(9\), of seed 1 test \(4,500\)"),
+        ([2], otherwise(pool="grid"), r"pool is grid, of seed 1 sequence"),
+        ([2], otherwise(grid=4.0), r"grid is 4\.0, of seed 1 nan"),
+        ([2], otherwise(threshold=0.5), r"threshold is 0\.5, of seed 1 0\.3"),
+        ([2], otherwise(split="train"), r"split is train, of seed 1 test"),
+        ([2], otherwise(dataset="another"), r"dataset is another, of seed 1 clinc150"),
+        ([2], otherwise(network="another"), r"network is another, of seed 1 clinc150"),
+        ([2], otherwise(nodes=64), r"nodes is 64, of seed 1 128"),
         ([2], otherwise(margin=1.0), r"pruning\.csv: seed 2: margin is 1\.0, of seed 1 0\.5"),
         ([2], lambda t, name: t.assign(x=1), "seed 2: column 'x' is in this or in seed 1, not"),
     ],
@@ -128,6 +135,36 @@ def test_a_table_that_one_folder_lacks_is_named(tmp_path):
     shutil.rmtree(parts[1] / "tables")
     with pytest.raises(NodalError, match=r"b/tables/layers\.csv: no such file"):
         join.join(parts, tmp_path / "all")
+
+
+def test_what_is_joined_stays_as_it_is(tmp_path):
+    parts = [written(tmp_path / "a", [1]), written(tmp_path / "b", [2])]
+    with pytest.raises(NodalError, match=r"--to .*b/\.\./b: one of the folders to join; expected"):
+        join.join(parts, parts[1] / ".." / "b")
+    assert set(pd.read_csv(parts[1] / "tables" / "layers.csv").seed) == {2}
+
+
+def test_experiments_of_one_name_are_not_compared_nor_is_one_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(written(tmp_path / "a" / "one", [1]))
+    other = written(tmp_path / "b" / "one", [2])
+    for folders, message in (
+        ([".", str(other)], rf"\. and {other} have one name"),
+        (["."], "1 folder; expected two or more"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            command.main(["compare", *folders, "--to", str(tmp_path / "never")])
+    assert not (tmp_path / "never").exists()
+
+
+def test_forms_of_one_network_are_compared_as_one(tmp_path):
+    record = RECORD.parents[1]
+    folders = [str(record / name) for name in ("digits", "digits_grid", "digits_vgg")]
+    command.main(["compare", *folders, "--to", str(tmp_path / "all")])
+    found, expected = (
+        pd.read_csv(folder / "claims.csv")
+        for folder in (tmp_path / "all", record / "digits" / "comparison")
+    )
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
 
 
 def test_joined_experiments_stand_side_by_side_as_those_of_one_run(tmp_path):

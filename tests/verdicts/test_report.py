@@ -6,16 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from nodal.errors import NodalError
-from nodal.verdicts import report
+from nodal.pipeline import command
+from nodal.verdicts import report, tables
 
-CONFIG = {
-    "demo": ["digits", "digits_grid"],
-    "experiments": {
-        "digits": {"dataset": "digits"},
-        "digits_grid": {"network": "digits"},
-        "other": {"dataset": "cifar100"},
-    },
-}
 ROWS = [  # claim, statement, rule, mean, low, high, verdict
     ("1.few", "clusters are few", "< 0.25", 0.2, 0.1, 0.24, "supported"),
     ("1.small", "clusters are small", "< 0.25", 0.2, 0.1, 0.3, "inconclusive"),
@@ -36,12 +29,16 @@ def claims(rows=ROWS):
 def run(tmp_path, monkeypatch):
     """A folder in which two experiments on the digits and one on other images were run."""
     monkeypatch.chdir(tmp_path)
-    for name, seeds in (("digits", [0, 1]), ("digits_grid", [0, 1]), ("other", [0])):
-        tables = tmp_path / "results" / name / "tables"
-        tables.mkdir(parents=True)
-        layers = pd.DataFrame({"seed": seeds, "block": 0, "site": "ff", "p_chance": 0.0})
-        layers.to_csv(tables / "layers.csv", index=False)
-        claims().to_csv(tables / "claims.csv", index=False)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").write_text("demo: [digits, digits_grid]\n")
+    for name, seeds, dataset in (
+        ("digits", [0, 5], "digits"), ("digits_grid", [5], "digits"), ("other", [0], "cifar100"),
+    ):  # fmt: skip
+        folder = tmp_path / "results" / name / "tables"
+        folder.mkdir(parents=True)
+        row = dict.fromkeys(tables.NEEDED["layers"], 0) | {"dataset": dataset, "p_chance": 0}
+        pd.DataFrame([row | {"seed": s} for s in seeds]).to_csv(folder / "layers.csv", index=False)
+        claims().to_csv(folder / "claims.csv", index=False)
     return tmp_path
 
 
@@ -73,29 +70,32 @@ def test_colours_are_for_a_terminal_alone(monkeypatch):
 
 @pytest.mark.parametrize(
     ("seeds", "dataset", "pilots"),
-    [([0, 4], "digits", True), ([5, 6], "digits", False), ([0, 5], "digits", False),
-     ([0, 1], "cifar100", False), ([0], None, False)],
+    [([0, 4], "digits", "0, 4"), ([5, 6], "digits", None), ([0, 5], "digits", "0"),
+     ([0, 1], "cifar100", None)],
 )  # fmt: skip
 def test_pilots_are_named_with_where_the_others_stand(seeds, dataset, pilots):
     line = report.seeds_line(seeds, dataset)
-    assert ("pilots" in line and "docs/results/digits" in line) == pilots
     assert line.startswith(f"{len(seeds)} seed")
+    assert ("pilots" in line) == (pilots is not None)
+    if pilots:
+        assert f"; pilots: {pilots}, seen before the rules were fixed; " in line
+        assert line.endswith("in docs/results/digits")
 
 
 def test_a_list_of_the_config_is_its_experiments_and_says_where_to_look(run, capsys):
-    report.main(["demo", "other"], CONFIG)
+    command.main(["report", "demo", "other"])
     said = capsys.readouterr().out
     parts = said.split("\n== ")[1:]
     assert [part.split()[0] for part in parts] == ["digits", "digits_grid", "other"]
-    assert ["pilots" in part for part in parts] == [True, True, False]
-    for name, part in zip(CONFIG["experiments"], parts, strict=True):
+    assert ["pilots" in part for part in parts] == [True, False, False]
+    for name, part in zip(("digits", "digits_grid", "other"), parts, strict=True):
         assert f"results/{name}/atlas.html" in part
 
 
 def test_elsewhere_than_the_run_it_is_one_line(run, tmp_path, monkeypatch):
     with pytest.raises(NodalError, match=r"^nothing: no results/nothing/ here; expected"):
-        report.main(["nothing"], CONFIG)
+        report.main(["nothing"])
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     with pytest.raises(NodalError, match=r"elsewhere/results: no such folder; run this where"):
-        report.main(["demo"])
+        report.main(["digits"])

@@ -13,5 +13,5 @@ with job(snakemake) as log:
         for name, path in zip(snakemake.params.experiments, snakemake.input, strict=True)
     }
     target = Path(snakemake.output.table).parent
-    for line in lines(compare(layers, target, snakemake.params.networks)):
+    for line in lines(compare(layers, target)):
         log(line)

@@ -23,5 +23,6 @@ with job(snakemake) as log:
     table.insert(5, "headline", table.site.isin(params.headline))
     with datasets.opened(snakemake.input.dataset) as dataset:
         table["trained_on"], table["tested_on"] = str(dataset.train), str(dataset.test)
+    table = table.assign(**params.instrument)
     storage.write_csv(snakemake.output[0], table)
     log(f"{len(table)} taps")

@@ -90,7 +90,7 @@ def report(arguments):
     """Print claims, dilutions and where the figures are."""
     from nodal.verdicts import report
 
-    report.main(arguments.names, merged(map(read_config, own_config())))
+    report.main(experiments(arguments.names))
 
 
 def export(arguments):
@@ -102,9 +102,10 @@ def export(arguments):
 
 def join(arguments):
     """Bring seeds of an experiment together that were measured apart, and judge all of them."""
-    from nodal.verdicts import join, report
+    from nodal.verdicts import join, report, tables
 
     claims = join.join(arguments.folders, arguments.to)
+    print(report.table_line(tables.read(arguments.to, "layers")))
     print("\n".join(report.verdict_lines(claims, report.painter(sys.stdout))))
     print(f"wrote {arguments.to / 'tables'}/ and {arguments.to / 'figures'}/")
 
@@ -112,10 +113,11 @@ def join(arguments):
 def compare(arguments):
     """Put experiments side by side that were joined, and judge what is claimed of all of them."""
     from nodal.verdicts import comparison, report
-    from nodal.verdicts.tables import read
 
-    layers = {each.name: read(each, "layers") for each in arguments.folders}
+    layers = comparison.read(arguments.folders)
     claims = comparison.compare(layers, arguments.to)
+    for name, table in layers.items():
+        print(f"{name}, {report.table_line(table)}")
     print("\n".join(report.verdict_lines(claims, report.painter(sys.stdout))))
     print(f"wrote {arguments.to}/")
 

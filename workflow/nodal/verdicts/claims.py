@@ -141,25 +141,25 @@ CLAIMS = [
 ]
 
 
-def one_form_each(experiments, networks):
+def one_form_each(layers_by_experiment):
     """The experiment that stands for each network: its own where compared, else the first by name.
 
-    networks: {experiment: the one whose network it reads}.
+    {experiment: layer table}; column `network` is the experiment whose network was read.
     """
     forms = {}
-    for name in sorted(experiments):
-        forms.setdefault(networks.get(name, name), []).append(name)
+    for name, layers in sorted(layers_by_experiment.items()):
+        forms.setdefault(layers.network.iloc[0], []).append(name)
     return sorted(owner if owner in names else names[0] for owner, names in forms.items())
 
 
-def unified(layers_by_experiment, networks=None):
+def unified(layers_by_experiment):
     """{experiment: layer table} -> rows of claim 3 that need several architectures.
 
     The mechanism is common if accuracy and signal over noise rise in every network, at every output
     of its sub-blocks: mean and ends of the interval are the smallest of all, so that it lies above
-    0 only if all of them do. networks: see `one_form_each`.
+    0 only if all of them do. Forms of one network count once, see `one_form_each`.
     """
-    names = one_form_each(layers_by_experiment, networks or {})
+    names = one_form_each(layers_by_experiment)
     tables = {name: layers_by_experiment[name] for name in names}
     rows = []
     for key, column, what in (
@@ -178,8 +178,7 @@ def unified(layers_by_experiment, networks=None):
             for part in sorted(set(statistics.outputs(layers).part))
         }
         ends = {place: interval(values) for place, values in rises.items()}
-        weakest = min(ends, key=lambda place: (ends[place][1], ends[place][0], place))
-        claim = _with_text(claim, f"weakest: {weakest}")
+        claim = _with_text(claim, f"weakest: {_weakest(ends, claim.bound)}")
         seeds = min(int(np.isfinite(values).sum()) for values in rises.values())
         rows.append(row(claim, seeds, np.min(list(ends.values()), axis=0)))
     return pd.DataFrame(rows)
@@ -187,6 +186,13 @@ def unified(layers_by_experiment, networks=None):
 
 def _readable(layers):
     return outputs_read(layers) and layers.block.nunique() > 1
+
+
+def _weakest(ends, bound):
+    """The place, of {place: (mean, low, high)}, that refutes the claim most, else is most open."""
+    mean, low, high = range(3)
+    end = high if any(each[high] < bound for each in ends.values()) else low
+    return min(ends, key=lambda place: (ends[place][end], ends[place][mean], place))
 
 
 def _with_text(claim, remark):

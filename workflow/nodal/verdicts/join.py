@@ -19,10 +19,13 @@ from nodal.verdicts.tables import read
 
 # table -> columns that are the same in every seed, row by row
 ALIKE = {
-    "layers": ["block", "site", "part", "headline", "n_labels", "trained_on", "tested_on"],
+    "layers": [
+        "block", "site", "part", "headline", "n_labels", "nodes", "trained_on", "tested_on",
+        "dataset", "network", "pool", "grid", "threshold", "split",
+    ],
     "pruning": ["method", "scope", "target", "margin"],
     "heads": ["block", "head", "label"],
-}
+}  # fmt: skip
 
 
 def join(folders, target):
@@ -31,8 +34,11 @@ def join(folders, target):
     Writes tables/*.csv and figures/ as a run with all the seeds does, but for the figure of a node,
     and histories, of folders that have them, to training/. Returns the claims. Raises NodalError
     naming the folder that has a table less or more than the first, a seed of another, or was
-    measured otherwise.
+    measured otherwise, and for a target that is one of them.
     """
+    for folder in folders:
+        if Path(folder).resolve() == Path(target).resolve():
+            raise NodalError(f"--to {target}: one of the folders to join; expected another")
     tables = {name: _joined(folders, name) for name in _names(folders)}
     histories = dict(sorted(_histories(folders).items()))
     claims = judge(CLAIMS, tables)

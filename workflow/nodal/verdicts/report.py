@@ -1,16 +1,15 @@
-"""What a run came to, for the terminal; named are lists of the config or experiments."""
+"""What a run came to, for the terminal."""
 
 import os
 import sys
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from nodal.errors import NodalError
 from nodal.files.storage import read_csv
 from nodal.verdicts.judge import NOT_APPLICABLE
-from nodal.verdicts.tables import at_chance
+from nodal.verdicts.tables import at_chance, read
 
 RESULTS = Path("results")
 GROUPS = {  # first part of a claim's id -> the claim of the paper
@@ -80,30 +79,36 @@ def dilution_lines(free, margin):
 
 
 def seeds_line(seeds, dataset):
-    """Whose intervals these are, and where the verdicts stand if these seeds were pilots."""
+    """Whose intervals these are, and which of these seeds were pilots."""
     named = ", ".join(map(str, seeds))
     line = f"{len(seeds)} seed{'s' * (len(seeds) > 1)}: {named}"
     pilots = pilot_words(seeds, dataset)
-    return f"{line}; pilots, {pilots}" if pilots else line
+    return f"{line}; pilots: {pilots}" if pilots else line
+
+
+def table_line(layers):
+    """The seeds of a layer table, see `seeds_line`."""
+    return seeds_line(sorted(layers.seed.unique()), layers.dataset.iloc[0])
 
 
 def pilot_words(seeds, dataset):
-    """Where the verdicts stand, if all these seeds were pilots; else None."""
-    if not set(seeds) <= set(PILOTS.get(dataset, ())):
+    """Which of these seeds were pilots, and where the verdicts stand; None if none was."""
+    pilots = [seed for seed in PILOTS.get(dataset, ()) if seed in seeds]
+    if not pilots:
         return None
     return (
-        "seen before the rules were fixed: the verdicts that count are of other seeds, in "
-        f"{RECORD}/{dataset}"
+        f"{', '.join(map(str, pilots))}, seen before the rules were fixed; the verdicts that count "
+        f"are of other seeds, in {RECORD}/{dataset}"
     )
 
 
-def experiment_lines(name, dataset=None, paint=plain):
+def experiment_lines(name, paint=plain):
     """What an experiment came to: seeds, verdicts, dilutions, and where to look next."""
     folder = RESULTS / name
     tables = folder / "tables"
-    layers = read_csv(tables / "layers.csv")
+    layers = read(folder, "layers")
     yield "\n" + paint(f"== {name}", "heading")
-    yield seeds_line(sorted(layers.seed.unique()), dataset)
+    yield table_line(layers)
     yield from verdict_lines(read_csv(tables / "claims.csv"), paint)
     taps = at_chance(layers)
     if taps:
@@ -115,46 +120,24 @@ def experiment_lines(name, dataset=None, paint=plain):
     yield f"look next at {folder / 'atlas.html'} (in a browser), {folder / 'figures'}/, {tables}/"
 
 
-def dataset_of(name, config):
-    """The dataset of an experiment of a config, or of the one whose networks it reads."""
-    experiments = config.get("experiments", {})
-    one = experiments.get(name, {})
-    return experiments.get(one.get("network"), one).get("dataset")
+def main(experiments):
+    """Print what experiments came to, by their names.
 
-
-def read_config():
-    """The config of this folder, if it has one."""
-    own = Path("config/config.yaml")
-    return yaml.safe_load(own.read_text()) if own.exists() else {}
-
-
-def main(names, config=None):
-    """Print what experiments came to.
-
-    names: of experiments, or of lists that the config holds; the config is that of this folder
-    unless it is given. Raises NodalError where Snakemake has not run, and for an unknown name.
+    Raises NodalError where Snakemake has not run, and for an unknown name.
     """
     if not RESULTS.is_dir():
         raise NodalError(f"{RESULTS.absolute()}: no such folder; run this where Snakemake ran")
-    config, paint = read_config() if config is None else config, painter(sys.stdout)
-    experiments = [e for name in names for e in (config.get(name) or [name])]
+    paint = painter(sys.stdout)
     for name in experiments:
         if not (RESULTS / name).is_dir():
             raise NodalError(
                 f"{name}: no {RESULTS / name}/ here; expected an experiment that was run, or a "
                 "list of them in the config"
             )
-        print("\n".join(experiment_lines(name, dataset_of(name, config), paint)))
+        print("\n".join(experiment_lines(name, paint)))
     for comparison in sorted((RESULTS / "comparisons").glob("*/claims.csv")):
         print("\n" + paint(f"== {comparison.parent}/", "heading"))
         print("\n".join(verdict_lines(read_csv(comparison), paint)))
     print("\nslowest rules:")
     for rule, jobs, seconds in slowest_rules():
         print(f"   {rule:<18} {seconds:7.1f} s in {jobs} jobs")
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:] or ["demo"])
-    except NodalError as error:
-        sys.exit(f"error: {error}")

@@ -19,9 +19,10 @@ LEVEL = 0.05
 # What claims and figures are made of; a table that lacks it is of an earlier version, or not one.
 NEEDED = {
     "layers": (
-        "seed", "block", "n_labels", "part", "headline", "accuracy", "clusters", "cluster_size",
-        "noise", "snr", "signal_share", "no_cluster_share", "clusters_null", "cluster_size_null",
-        "signal_share_null", "no_cluster_share_null", "trained_on", "tested_on",
+        "seed", "block", "n_labels", "site", "part", "headline", "accuracy", "nodes", "clusters",
+        "cluster_size", "noise", "snr", "signal_share", "no_cluster_share", "clusters_null",
+        "cluster_size_null", "signal_share_null", "no_cluster_share_null", "trained_on",
+        "tested_on", "dataset", "network", "pool", "grid", "threshold", "split",
     ),
     "pruning": (
         "seed", "method", "scope", "target", "threshold", "dilution", "coincides",

@@ -57,7 +57,7 @@ function meaning(all, { pilots }) {
   return [
     "Each claim is a number for each seed, and a rule. ",
     pilots
-      ? "These seeds were looked at before the rules were fixed. "
+      ? "Among these seeds are pilots, looked at before the rules were fixed. "
       : "The rules are in docs/claims.md, with what was looked at before they were fixed. ",
     `It is supported if the whole 95% interval over ${plural(seeds, "seed")} meets the rule, not supported if the whole of it fails, and inconclusive if the bound lies within`,
     seeds < 3 ? ": few seeds make wide intervals." : ".",
