@@ -1,6 +1,5 @@
 """The state of a training between two epochs, and the question whose state it is."""
 
-import contextlib
 import hashlib
 from pathlib import Path
 
@@ -70,12 +69,6 @@ class Checkpoint:
             n += 1
         self.path.rename(other)
         self.say(f"{self.path} {why}; kept as {other.name}, training starts anew")
-
-    def done(self):
-        """The training has ended well: its state is no longer needed."""
-        if self.path:
-            with contextlib.suppress(FileNotFoundError):
-                self.path.unlink()
 
 
 def _difference(found, wanted):
