@@ -42,7 +42,7 @@ rule atlas:
             "atlas.document atlas.page verdicts.dilution verdicts.report snp pruning pooling taps "
             "models models.* training datasets",
         ),
-        page=lambda wildcards: digest(fingerprints.LIBRARY / "atlas" / "page"),
+        page=lambda wildcards: content.digest(fingerprints.LIBRARY / "atlas" / "page"),
         sites=atlas_sites,
         seeds=lambda wildcards: atlas_seeds(wildcards.experiment),
         all_seeds=setting("seeds"),

@@ -1,3 +1,4 @@
+import re
 import sys
 from decimal import Decimal
 from types import SimpleNamespace
@@ -9,13 +10,14 @@ from nodal.pipeline import config as nodal_config
 from nodal import datasets, figures, models
 from nodal.files import download
 from nodal.pipeline import canonical, crosscheck, lock, schemas
+from nodal.pruning import METHODS
 
 
 def checked():
     """The config that Snakemake put together of several files, its paths absolute, checked."""
     files = [CONFIG_FILE, *workflow.config_settings.configfiles]
     for file in files:
-        schemas.require_decimal(file)
+        schemas.require_plain(file)
     layers = [(paths.base(file), load_configfile(file)) for file in files]
     layers.append((Path.cwd(), workflow.config_settings.config))
     return nodal_config.check(paths.resolved(config, layers, schemas.load()))
@@ -40,15 +42,20 @@ TRAINED = [name for name in OWN if not EXPERIMENTS[name]["train"]["checkpoint"]]
 PUBLISHED = [name for name in OWN if name not in TRAINED]
 SEED = "results/{experiment}/seed{seed}"
 SMALL = 128  # nodes of the widest tap
-METHODS = ["andc", "random", "magnitude", "wanda", "wanda_matrix", "random_labels"]
+
+
+def one_of(names):
+    """A wildcard's constraint: one of these names, none if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 wildcard_constraints:
-    experiment="|".join(EXPERIMENTS),
-    dataset="|".join(DATASETS),
+    experiment=one_of(EXPERIMENTS),
+    dataset=one_of(DATASETS),
+    comparison=one_of(CONFIG["compare"]),
     seed=r"\d+",
     block=r"\d+",
-    method="|".join(["dense", *METHODS]),
+    method=one_of(["dense", *METHODS]),
     percent=r"\d+(\.\d+)?",
 
 

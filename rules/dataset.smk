@@ -6,6 +6,8 @@ rule download:
         "results/logs/download/{dataset}/{file}.log",
     benchmark:
         "results/benchmarks/download/{dataset}/{file}.tsv"
+    wildcard_constraints:
+        file=one_of(sorted({file for name in DATASETS for file in source(name).files})),
     conda:
         "../envs/nodal.yaml"
     threads: 1

@@ -25,19 +25,25 @@ def code(script, modules=""):
 training_code = code("train", "training models models.*")
 
 
-def digest(path):
-    """Of the content of a user's own file or folder."""
+def digest(key, path):
+    """Of the content of a user's own file or folder, which that key of the config names.
+
+    Exits, since an error that is raised within a plan is answered with a traceback of these rules.
+    """
     try:
         return content.digest(path, remember=workflow.is_main_process and not is_dry)
     except NodalError as error:
-        raise WorkflowError(str(error)) from None
+        raise SystemExit(f"error: config: {key}: {error}") from None
 
 
 def dataset_content(wildcards):
     """{name: digest} of the files that a dataset is made from."""
     settings, files = DATASETS[wildcards.dataset], source(wildcards.dataset).files
-    own = datasets.own_files(settings)
-    return {n: f.md5 for n, f in files.items()} | {n: digest(p) for n, p in own.items()}
+    own = {
+        name: digest(f"datasets.{wildcards.dataset}.{datasets.OWN[name]}", path)
+        for name, path in datasets.own_files(settings).items()
+    }
+    return {name: file.md5 for name, file in files.items()} | own
 
 
 def dataset_identity(wildcards):
@@ -63,13 +69,15 @@ def trained_on(wildcards):
 def pretrained_content(wildcards):
     """A digest of the weights that a model of another library starts from, if any."""
     path = experiment(wildcards)["model"].get("pretrained")
-    return path and digest(path)
+    return path and digest(f"experiments.{wildcards.experiment}.model.pretrained", path)
 
 
 def checkpoint_content(wildcards):
     """A digest of the user's own weights; those of an address are the address."""
     path = checkpoint_file(wildcards)
-    return None if path.startswith("results/") else digest(path)
+    if path.startswith("results/"):
+        return None
+    return digest(f"experiments.{wildcards.experiment}.train.checkpoint", path)
 
 
 def remarks():

@@ -9,6 +9,8 @@ rule silencing:
         "results/logs/silencing/{experiment}_seed{seed}.log",
     benchmark:
         "results/benchmarks/silencing/{experiment}_seed{seed}.tsv"
+    wildcard_constraints:
+        experiment=one_of(name for name in OWN if MODELS[name].heads),
     conda:
         "../envs/nodal.yaml"
     threads: threads

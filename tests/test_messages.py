@@ -64,6 +64,11 @@ def of_config(**changes):
     config.check(raw)
 
 
+def of_a_missing_file():
+    Path("mine.yaml").write_text("datasets: {mine: {source: folder, path: nowhere}}\n")
+    command.check(argparse.Namespace(files=[Path("mine.yaml")]))
+
+
 def served(content):
     """Fetch a.bin from a local server: answered 404, or cut in the middle of `content`."""
 
@@ -271,6 +276,7 @@ PROVOKE = {
     "a dataset, recipe, model or experiment that does not exist": lambda: of_config(
         digits__dataset="mnist"
     ),
+    "a file or a folder that is not there": of_a_missing_file,
     "heads that do not divide the width": lambda: of_config(digits__model__heads=7),
     "several seeds of one network": lambda: of_config(
         digits__train={"checkpoint": "https://example.org/cct.pt"}, digits__seeds=[0, 1, 2]

@@ -332,6 +332,7 @@ def test_a_member_damaged_in_its_zip_is_named(tmp_path):
             r"test_share: the data has parts of its own \(test",
         ),
         ({"train__ant": 1, "test__ant": 1}, {"train": "trainval"}, "has no val part"),
+        ({"train__ant": 2, "test__ant": 1}, {}, "one label alone, 'ant'; expected two or more"),
         ({}, {}, "no images in it"),
     ],
 )

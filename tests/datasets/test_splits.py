@@ -28,7 +28,15 @@ def test_another_seed_holds_out_others():
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("train", "train"), ("Valid", "val"), ("TEST", "test"), ("validation", "val"), ("dev", None)],
+    [
+        ("train", "train"),
+        ("Valid", "val"),
+        ("TEST", "test"),
+        ("validation", "val"),
+        ("Training", "train"),
+        ("testing", "test"),
+        ("dev", None),
+    ],
 )
 def test_words_for_a_part(name, expected):
     assert splits.part(name) == expected

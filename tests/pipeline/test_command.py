@@ -1,5 +1,8 @@
 """The command `nodal`: each subcommand once, and its mistakes as one line."""
 
+import re
+import subprocess
+import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -18,7 +21,8 @@ def test_help_names_every_command(capsys):
         command.main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert all(f"    {name} " in said for name in ("report", "atlas", "check", "export"))
+    names = ("report", "atlas", "check", "join", "compare", "export")
+    assert re.findall(r"^    (\w+) ", said, re.M) == list(names)
 
 
 def test_atlas_says_where_the_pages_of_a_list_are_and_opens_them(tmp_path, monkeypatch, capsys):
@@ -78,6 +82,8 @@ def test_check_says_what_a_config_asks_for(capsys):
     [
         ("experiments: {digits: {modle: {}}}", "config: experiments.digits.modle: unknown key"),
         ("experiments: {digits: [", "mine.yaml: not a YAML file: "),
+        ("run: [a]\ntext: []\nrun: [b]", "line 3: the key 'run' stands on line 1 already"),
+        ("experiments: {a: {}, b: {}, a: {}}", "line 1: the key 'a' stands on line 1 already"),
         ("experiments: {digits: {seeds: [010]}}", "line 1: 010 is 8 in YAML (octal); write 10"),
         ("- a", "mine.yaml: expected keys such as datasets and experiments"),
         (None, "mine.yaml: cannot be read: No such file or directory"),
@@ -90,6 +96,14 @@ def test_a_mistake_is_one_line(tmp_path, text, message):
         command.main(["check", str(tmp_path / "mine.yaml")])
     assert message in ended.value.code
     assert "\n" not in ended.value.code
+
+
+def test_who_reads_may_have_enough():
+    words = [sys.executable, "-m", "nodal.pipeline.command", "check", "config/config.yaml"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
 
 
 def test_layers_are_laid_over_each_other_as_snakemake_does():

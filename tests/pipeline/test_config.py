@@ -58,6 +58,10 @@ def put(raw, key, value):
         ("experiments.digits.pruning.dilutions", [0], "dilutions.0: expected more than 0"),
         ("experiments.digits.pruning.dilutions", [], "pruning.dilutions: none, and no thresholds"),
         ("experiments.digits.pruning.scopes", ["w"], "scopes.0: 'w'; "),
+        ("experiments.digits.pruning.tuned_scopes", ["q"], "tuned_scopes: 'q' is not among"),
+        ("experiments.digits.pruning.scopes", ["classifier"], "tuned_scopes: 'all' is not among"),
+        ("experiments.digits.compute", {"gpus": 1, "device": "cpu"}, "compute.device: cpu, with"),
+        ("experiments.digits.seeds", [2**32], "seeds.0: expected at most 4294967295"),
         ("experiments.digits.activations.sites", ["input", "heads"], "both ends of a weight"),
         ("experiments.digits_vgg.activations.sites", ["conv1"], "activations.sites"),
         ("datasets.mine", {"source": "folder"}, "datasets.mine.path: a folder dataset needs one"),
@@ -148,11 +152,11 @@ def test_defaults_are_filled_in_and_recipes_applied():
 def test_a_number_that_is_not_read_as_it_looks_is_named(tmp_path, text, message):
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(NodalError) as caught:
-        schemas.require_decimal(tmp_path / "c.yaml")
+        schemas.require_plain(tmp_path / "c.yaml")
     assert message in str(caught.value)
     for fine in ("a: 10", "a: 0", "a: 0.5", "a: '010'", "a: 1.0e-3", "a: 0x1F", "a: [", "{}", ""):
         (tmp_path / "c.yaml").write_text(fine)
-        schemas.require_decimal(tmp_path / "c.yaml")
+        schemas.require_plain(tmp_path / "c.yaml")
 
 
 def test_a_name_that_yaml_reads_as_something_else_is_refused():

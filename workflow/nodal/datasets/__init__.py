@@ -119,8 +119,11 @@ def check(where, settings):
         raise NodalError(f"{where}.train: trainval with val as the test; expected test: test")
 
 
+OWN = {"data": "path", "test": "test", "manifest": "manifest", "tokenizer": "tokenizer"}
+
+
 def own_files(settings):
-    """{name: path} of the user's own files that a dataset's section names, its data as "data"."""
+    """{name: path} of the user's own files that a dataset's section names by the keys of OWN."""
     named = {"tokenizer": settings["tokenizer"]}
     if SOURCES[settings["source"]].local:
         named["data"] = settings["path"]
@@ -154,6 +157,8 @@ def prepare(path, name, settings, files, log=ignore):
         for split in SPLITS:
             _require_all_labels(file[split]["labels"][:], names, name, split)
             file[split].attrs["origin"] = content.origins[split]
+        if len(names) < 2:
+            raise NodalError(f"dataset {name}: one label alone, {names[0]!r}; expected two or more")
         storage.put_strings(file, "label_names", names)
         file.attrs["n_classes"] = len(names)
         file.attrs["digest"] = _digest(file, names)

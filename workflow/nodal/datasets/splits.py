@@ -12,7 +12,10 @@ import numpy as np
 from nodal.errors import NodalError
 
 SPLITS = ("train", "test")
-PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+PARTS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 
 
 def part(name):

@@ -44,9 +44,7 @@ def part(where, word):
     """The part that a cell names. Raises NodalError for a word that names none."""
     named = splits.part(word)
     if named is None:
-        raise NodalError(
-            f"{where}: unknown split {word!r}; expected one of {', '.join(splits.PARTS)}"
-        )
+        raise NodalError(f"{where}: unknown split {word!r}; expected one of train, val, test")
     return named
 
 

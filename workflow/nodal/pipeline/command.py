@@ -1,6 +1,7 @@
 """The command `nodal`: what a run came to, and files checked or exported, without Snakemake."""
 
 import argparse
+import os
 import sys
 import webbrowser
 from copy import deepcopy
@@ -23,7 +24,7 @@ def read_config(path):
         raise NodalError(f"{path}: not a YAML file: {error}") from error
     if not isinstance(layer, dict):
         raise NodalError(f"{path}: expected keys such as datasets and experiments")
-    schemas.require_decimal(path)
+    schemas.require_plain(path)
     return layer
 
 
@@ -58,6 +59,7 @@ def check(arguments):
     layers = [(paths.base(file), read_config(file)) for file in files]
     laid = merged(layer for _, layer in layers)
     checked = config.check(paths.resolved(laid, layers, schemas.load()))
+    crosscheck.require_files(checked)
     for name, experiment in checked["experiments"].items():
         described = models.describe(experiment["model"])
         print(
@@ -165,8 +167,13 @@ def main(words=None):
     arguments = parser().parse_args(words)
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
     except NodalError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        # Whoever reads, `head` for instance, has had enough; what is left would fail at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from urllib.parse import urlparse
 from nodal import datasets, models
 from nodal.datasets.tree import is_tree
 from nodal.errors import NodalError, closest
+from nodal.files.download import local_path
 from nodal.pipeline import schemas
 
 LISTS = ("run", "demo", "text")  # each is a target of the workflow
@@ -68,6 +69,12 @@ def _check_experiment(name, experiment, given, known_datasets):
         raise NodalError(
             f"{where}.train.warmup_epochs: {train['warmup_epochs']:g} is more than the "
             f"{train['epochs']} epochs; expected fewer"
+        )
+    compute = experiment["compute"]
+    if compute["gpus"] and compute["device"] == "cpu":
+        raise NodalError(
+            f"{where}.compute.device: cpu, with {compute['gpus']} GPUs asked for; expected auto or "
+            "cuda, or gpus: 0"
         )
     _check_pool(where, experiment, description)
     if description.batch_norm and train["batch_size"] == 1 and train["epochs"]:
@@ -142,6 +149,12 @@ def _check_pruning(where, experiment, description):
         raise NodalError(
             f"{where}.pruning.dilutions: none, and no thresholds; expected some, or methods: []"
         )
+    for scope in pruning["tuned_scopes"]:
+        if scope not in pruning["scopes"]:
+            raise NodalError(
+                f"{where}.pruning.tuned_scopes: {scope!r} is not among the scopes; expected of "
+                f"{', '.join(pruning['scopes'])}, or [] for no fine-tuning"
+            )
     if sites and not models.prunable(description, sites):
         raise NodalError(
             f"{where}.activations.sites: pruning needs both ends of a weight matrix, and "
@@ -223,6 +236,23 @@ def apart(config):
                 f"compare.{name}: {', '.join(members)} are not in one list of {', '.join(LISTS)}; "
                 f"made only if asked for: snakemake results/comparisons/{name}/layers.csv"
             )
+
+
+def require_files(config):
+    """Raise NodalError naming a key whose file or folder, on this machine, is not there."""
+    for name, dataset in config["datasets"].items():
+        files = datasets.own_files(dataset) | ({"data": dataset["path"]} if dataset["path"] else {})
+        for what, path in files.items():
+            _require_file(f"datasets.{name}.{datasets.OWN[what]}", path)
+    for name, experiment in config["experiments"].items():
+        _require_file(f"experiments.{name}.train.checkpoint", experiment["train"]["checkpoint"])
+        _require_file(f"experiments.{name}.model.pretrained", experiment["model"].get("pretrained"))
+
+
+def _require_file(key, address):
+    path = local_path(address) if address else None
+    if path and not path.exists():
+        raise NodalError(f"config: {key}: {path}: no such file or directory")
 
 
 def check_targets(targets):

@@ -79,8 +79,10 @@ def require_finite(value, path=()):
         raise NodalError(f"config: {'.'.join(path)}: expected a finite number, got {value}")
 
 
-def require_decimal(path):
-    """Raise NodalError for a number of a YAML file that is not read as it looks: 010 is 8."""
+def require_plain(path):
+    """Raise NodalError for what a YAML file holds and does not mean: 010, which is 8, or a key that
+    stands twice, of which only the last counts.
+    """
     try:
         tree = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, OSError):
@@ -92,11 +94,24 @@ def require_decimal(path):
             continue
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
+            _require_once([key for key, _ in node.value], path)
             waiting += [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value
         elif node.tag.endswith((":int", ":float")):
             _require_decimal(node, path)
+
+
+def _require_once(keys, path):
+    lines = {}
+    for key in keys:
+        line, name = key.start_mark.line + 1, (key.tag, str(key.value))
+        if name in lines:
+            raise NodalError(
+                f"config: {path}, line {line}: the key {key.value!r} stands on line {lines[name]} "
+                "already; expected once"
+            )
+        lines[name] = line
 
 
 def _require_decimal(node, path):
