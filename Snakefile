@@ -17,6 +17,7 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/sources.smk"
 include: "rules/depends.smk"
 include: "rules/dataset.smk"
 include: "rules/train.smk"

@@ -50,8 +50,8 @@ rule pruned:
     benchmark:
         "results/benchmarks/pruned/{experiment}_seed{seed}_{method}_{percent}.tsv"
     wildcard_constraints:
-        experiment="|".join(OWN),
-        method="|".join(METHODS),
+        experiment=one_of(OWN),
+        method=one_of(METHODS),
     conda:
         "../envs/nodal.yaml"
     threads: threads

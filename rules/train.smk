@@ -12,7 +12,7 @@ if TRAINED:
         benchmark:
             "results/benchmarks/train/{experiment}_seed{seed}.tsv"
         wildcard_constraints:
-            experiment="|".join(TRAINED),
+            experiment=one_of(TRAINED),
         conda:
             "../envs/nodal.yaml"
         threads: threads
@@ -46,7 +46,7 @@ if PUBLISHED:
         benchmark:
             "results/benchmarks/download/checkpoints/{file}.tsv"
         wildcard_constraints:
-            file="|".join(PUBLISHED),
+            file=one_of(PUBLISHED),
         localrule: True
         conda:
             "../envs/nodal.yaml"
@@ -74,7 +74,7 @@ if PUBLISHED:
         benchmark:
             "results/benchmarks/load_checkpoint/{experiment}_seed{seed}.tsv"
         wildcard_constraints:
-            experiment="|".join(PUBLISHED),
+            experiment=one_of(PUBLISHED),
         conda:
             "../envs/nodal.yaml"
         threads: threads
