@@ -84,14 +84,20 @@ def test_every_config_is_taken_or_refused_in_one_line(raw):
     assert said is None or (said.startswith("config") and "\n" not in said)
 
 
+def with_config(tmp_path_factory, raw):
+    """A run folder with this config as its own: `--configfile` would be laid over the project's."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "config").mkdir()
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(raw))
+    return folder
+
+
 @pytest.mark.end_to_end
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(raw=configs())
 def test_every_config_that_is_taken_has_a_plan(snakemake, tmp_path_factory, raw):
-    folder = tmp_path_factory.mktemp("fuzz")
-    (folder / "c.yaml").write_text(yaml.safe_dump(raw))
-    arguments = ("--cores", "2", "-n", "-q", "--configfile", str(folder / "c.yaml"), "--", "demo")
-    done = snakemake(folder, *arguments, check=False)
+    folder = with_config(tmp_path_factory, raw)
+    done = snakemake(folder, "--cores", "2", "-n", "-q", "--", "demo", check=False)
     assert "Traceback" not in done.stdout, done.stdout
     assert (done.returncode == 0) == (refusal(raw) is None), done.stdout
 
@@ -134,7 +140,5 @@ def small_configs(draw):
 )  # fmt: skip
 @given(raw=small_configs())
 def test_every_small_config_that_is_taken_runs_to_its_end(snakemake, tmp_path_factory, raw):
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "config").mkdir()
-    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(raw))
+    folder = with_config(tmp_path_factory, raw)
     snakemake(folder, "--cores", "2", "-q", "--", "demo")
