@@ -223,6 +223,12 @@ def test_steps_over_all_inputs_end_where_no_start_matters_and_the_objective_is_l
     assert slopes[1] < 1e-3 * slopes[0]
 
 
+def test_where_there_is_one_token_no_query_has_a_slope_and_none_leaves_the_finite():
+    task = planted(n_tokens=1)
+    query, _ = learned(task, epochs=0, steps=6, query_penalty=1e-155, penalty=1e-155)
+    torch.testing.assert_close(query, torch.zeros(8))
+
+
 def test_taps_are_kept_as_many_at_a_time_as_fit():
     assert pooling._lots({"a": 3, "b": 3, "c": 4, "d": 2}, 6) == [["a", "b"], ["c", "d"]]
 

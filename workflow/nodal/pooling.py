@@ -23,6 +23,7 @@ CACHED = 2**18  # numbers that stay in the processor's cache while they are read
 CACHED_SUMS = 2**16  # and while they are added to
 STRONG = 10.0  # penalty of a query at which the mean over tokens is the only minimum nearby
 HISTORY = 30  # steps that L-BFGS remembers
+FLAT = 1e-6  # the least curvature that coordinates are scaled by
 
 
 def sequence_pool(tokens, query, scale, mask=None):
@@ -241,7 +242,7 @@ class Learner:
         """In coordinates in which the curvature at the mean is nearly the identity."""
         penalties = (query_penalty, self.penalty)
         lower = [
-            torch.linalg.cholesky(moment.diagonal_scatter(moment.diagonal() + penalty))
+            torch.linalg.cholesky(moment.diagonal_scatter(moment.diagonal() + max(penalty, FLAT)))
             for moment, penalty in zip(moments, penalties, strict=True)
         ]
         back = [torch.linalg.inv(one).float() for one in lower]
