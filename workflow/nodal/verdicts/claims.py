@@ -1,5 +1,7 @@
 """The claims, each with its rule fixed before any run; docs/claims.md says why each is so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -196,6 +198,4 @@ def _weakest(ends, bound):
 
 
 def _with_text(claim, remark):
-    from dataclasses import replace
-
     return replace(claim, text=f"{claim.text} ({remark})")
