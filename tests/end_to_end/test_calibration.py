@@ -319,7 +319,7 @@ def test_unified_is_seldom_supported_where_one_network_has_no_rise(record_proper
     """The others rise much and with certainty; only one, or none, does not."""
     level = of_parts(layers("level"), ("stage",)).assign(network="flat")
     for others in ("rising", "level"):
-        supported = {n: [] for n in SEEDS}
+        found = {n: [] for n in SEEDS}
         n_draws = POWER_DRAWS if others == "rising" else DRAWS
         rising = of_parts(layers(others), ("MHA", "FF")).assign(network="risen")
         flat = dict(list(level.groupby(level.seed // MOST)))
@@ -330,8 +330,8 @@ def test_unified_is_seldom_supported_where_one_network_has_no_rise(record_proper
                     "flat": flat[draw][flat[draw].seed % MOST < n],
                     "risen": risen[draw % n_draws].query(f"seed % {MOST} < {n}"),
                 }
-                supported[n].append(claims.unified(pair).set_index("claim").verdict == "supported")
-        for n, verdicts in supported.items():
+                found[n].append(claims.unified(pair).set_index("claim").verdict == "supported")
+        for n, verdicts in found.items():
             rates = pd.DataFrame(verdicts).mean()
             record_property(f"null beside {others}, {n} seeds", rates.to_dict())
             assert set(rates.index) == {"3.unified.accuracy", "3.unified.snr"}
