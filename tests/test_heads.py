@@ -218,7 +218,7 @@ def test_one_node_makes_an_expert_and_none_makes_none():
     assert table[table.expert][["head", "label"]].to_numpy().tolist() == [[1, 0]]
 
 
-def test_silencing_a_head_is_judged_by_auc_and_accuracy(digits):
+def test_silencing_a_head_is_judged_by_auc_and_accuracy(digits, monkeypatch):
     import torch
     from nodal import models, sweep, taps, training
     from sklearn.metrics import roc_auc_score
@@ -239,6 +239,10 @@ def test_silencing_a_head_is_judged_by_auc_and_accuracy(digits):
         assert of_head.accuracy_silenced[label] == pytest.approx(right.mean())
     assert rows.groupby("label").auc_dense.nunique().eq(1).all()
     assert (rows.auc_dense != rows.auc_silenced).any()
+    for n_bytes in (1, 4 * len(labels) * 10 * 4):  # a head at a time, four
+        monkeypatch.setattr(sweep, "LOGITS_BYTES", n_bytes)
+        apart = pd.DataFrame(sweep.silence_heads(model, task, 3, 2, "fp32"))
+        pd.testing.assert_frame_equal(rows, apart, check_exact=True)
 
 
 def test_the_numbers_of_a_block_are_those_of_its_tests(random):

@@ -118,3 +118,70 @@ def test_silencing_what_an_edge_reads_is_pruning_its_columns():
         (edge,) = [e for e in model.edges() if e.source == "block1.inner1"]
         edge.weight[:, 3] = 0
         torch.testing.assert_close(model(images), expected)
+
+
+HEADS = [(f"block{b}.heads", range(4 * h, 4 * h + 4)) for b in range(2) for h in range(3)]
+
+
+def test_groups_silenced_together_answer_as_each_alone(cct):
+    images = torch.randn(4, 1, 8, 8)
+    whole = dict(cct.named_modules())
+    with torch.no_grad():
+        together = taps.Silenced(cct, HEADS)(images)
+        assert torch.equal(together[:, 0], cct(images))
+        for answer, (tap, nodes) in zip(together.unbind(1)[1:], HEADS, strict=True):
+            with taps.silenced(cct, tap, nodes):
+                assert torch.equal(answer, cct(images))
+    assert dict(cct.named_modules()) == whole
+    assert not any("forward" in vars(module) or module._forward_hooks for module in whole.values())
+
+
+def test_what_comes_before_the_silenced_is_computed_once(cct):
+    calls = {"conv": 0, "block0": 0, "block1": 0}
+
+    def count(name):
+        return lambda *_: calls.__setitem__(name, calls[name] + 1)
+
+    cct.tokenizer.conv_layers[0][0].register_forward_hook(count("conv"))
+    cct.classifier.blocks[0].linear1.register_forward_hook(count("block0"))
+    cct.classifier.blocks[1].linear1.register_forward_hook(count("block1"))
+    with torch.no_grad():
+        taps.Silenced(cct, HEADS)(torch.randn(2, 1, 8, 8))
+    assert calls == {"conv": 1, "block0": 1 + 3, "block1": 1 + 6}
+
+
+def test_of_what_is_done_before_a_tap_the_outermost_modules_are_kept(cct):
+    with torch.no_grad(), taps.recorded(cct, ["block1.heads"]) as before:
+        cct(torch.randn(2, 1, 8, 8))
+    first, second = cct.classifier.blocks
+    expected = [cct.tokenizer, cct.classifier.dropout, first]
+    assert list(before["block1.heads"]) == [*expected, second.pre_norm, second.self_attn.qkv]
+
+
+class Reused(taps.Tapped):
+    """One module before and after the tap, and one that changes its input in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.shared, self.last = (torch.nn.Linear(6, 6) for _ in range(3))
+
+    def taps(self):
+        return {"block0.heads": taps.Tap(self.last, "input")}
+
+    def forward(self, x):
+        x = self.shared(self.first(x).add_(1)).mul_(2)
+        return self.shared(self.last(x))
+
+
+def test_a_module_that_is_called_again_or_whose_output_changes_in_place_is_safe():
+    torch.manual_seed(0)
+    model, inputs = Reused(), torch.randn(3, 6)
+    groups = [("block0.heads", [0, 1]), ("block0.heads", [2])]
+    with torch.no_grad():
+        together = taps.Silenced(model, groups)(inputs)
+        for answer, (tap, nodes) in zip(together.unbind(1)[1:], groups, strict=True):
+            with taps.silenced(model, tap, nodes):
+                assert torch.equal(answer, model(inputs))
+        with taps.recorded(model, ["block0.heads"]) as before:
+            model(inputs)
+    assert list(before["block0.heads"]) == [model.first]

@@ -1,6 +1,7 @@
 """Masks on a network: find theta for a dilution, apply masks, fine-tune under them, sweep."""
 
 import copy
+import itertools
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
@@ -14,10 +15,12 @@ from nodal import pruning, snp, training
 from nodal.errors import NodalError
 from nodal.files import storage
 from nodal.readout import auc, per_label
-from nodal.taps import capture, silenced
+from nodal.taps import Silenced, capture
 
 STEPS = 10**6  # of theta; a table prints that many digits
 TOLERANCE = 0.01  # a dilution that misses its target by more is said
+BATCH = 64  # inputs whose way through the network is kept while its heads are silenced
+LOGITS_BYTES = 2**29  # of the answers of silenced networks that are held at once
 
 
 @dataclass
@@ -287,35 +290,41 @@ def silence_heads(model, task, n_heads, blocks, precision):
     One row per block, head and label. Accuracies are fractions; the AUC is that of log p of the
     label between its images and all others (see nodal.readout.auc).
     """
-
-    def measure(suffix):
-        logits = training.predict(model, task, task.test_inputs, precision)
-        right = logits.argmax(1) == task.test_labels
-        accuracy = per_label(right, task.test_labels, task.n_classes)
-        areas = auc(logits.float().log_softmax(1), task.test_labels)
-        return [
-            {f"accuracy_{suffix}": one, f"auc_{suffix}": area}
-            for one, area in zip(accuracy, areas, strict=True)
-        ]
-
-    def head_width(tap):
-        with capture(model, [tap]) as captured:
-            model(task.prepared(task.test_inputs[:1]))
-        return captured[tap].shape[-1] // n_heads
-
-    dense = measure("dense")
+    names = [f"block{block}.heads" for block in range(blocks)]
+    with torch.no_grad(), capture(model.eval(), names) as captured:
+        model(task.prepared(task.test_inputs[:1]))
+    places = list(itertools.product(range(blocks), range(n_heads)))
+    groups = [(names[b], head_nodes(captured[names[b]].shape[-1], n_heads, h)) for b, h in places]
+    at_once = max(1, LOGITS_BYTES // (4 * len(task.test_labels) * task.n_classes))
     rows = []
-    for block in tqdm(range(blocks), desc="silencing", disable=None):
-        tap = f"block{block}.heads"
-        width = head_width(tap)
-        for head in range(n_heads):
-            with silenced(model, tap, range(head * width, (head + 1) * width)):
-                without = measure("silenced")
-            rows += [
-                {"block": block, "head": head, "label": label, **dense[label], **without[label]}
-                for label in range(task.n_classes)
-            ]
+    for start in tqdm(range(0, len(groups), at_once), desc="silencing", disable=None):
+        part = slice(start, start + at_once)
+        logits = training.predict(
+            Silenced(model, groups[part]), task, task.test_inputs, precision, BATCH
+        )
+        dense, *without = (_by_label(answer, task) for answer in logits.unbind(1))
+        rows += [
+            {"block": block, "head": head, "label": label}
+            | {f"{kind}_dense": values[label] for kind, values in dense.items()}
+            | {f"{kind}_silenced": values[label] for kind, values in of_head.items()}
+            for (block, head), of_head in zip(places[part], without, strict=True)
+            for label in range(task.n_classes)
+        ]
     return rows
+
+
+def head_nodes(width, n_heads, head):
+    """The nodes of a head: heads lie side by side."""
+    size = width // n_heads
+    return range(head * size, (head + 1) * size)
+
+
+def _by_label(logits, task):
+    right = logits.argmax(1) == task.test_labels
+    return {
+        "accuracy": per_label(right, task.test_labels, task.n_classes),
+        "auc": auc(logits.log_softmax(1), task.test_labels),
+    }
 
 
 def masks_of(model):

@@ -5,6 +5,7 @@ tokens of an input count and what grid their places form.
 """
 
 import math
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -231,3 +232,70 @@ def silenced(model, name, nodes):
         yield
     finally:
         handle.remove()
+
+
+@contextmanager
+def recorded(model, names):
+    """Yield a dict that a forward pass fills: {tap: {module: output}} of the taps of those names.
+
+    The modules are the outermost of those that are done when the tap's own begins, and that the
+    pass calls only once: what they gave does not depend on what is changed at the tap.
+    """
+    before, done, calls = {}, {}, Counter()
+
+    def keep(module, _, output):
+        calls[module] += 1
+        if torch.is_tensor(output):
+            for inner in module.modules():
+                done.pop(inner, None)
+            done[module] = output.clone()  # before another module changes it in place
+
+    handles = [module.register_forward_hook(keep) for module in model.modules()]
+    for name in names:
+
+        def reach(*_, name=name):
+            before.setdefault(name, dict(done))
+
+        handles.append(select(model, [name])[name].module.register_forward_pre_hook(reach))
+    try:
+        yield before
+    finally:
+        for handle in handles:
+            handle.remove()
+        for name, outputs in before.items():
+            before[name] = {module: out for module, out in outputs.items() if calls[module] == 1}
+
+
+@contextmanager
+def replayed(outputs):
+    """Within the block, modules give what was recorded of them and compute nothing."""
+    own = {module: vars(module).get("forward") for module in outputs}
+    for module, output in outputs.items():
+        module.forward = lambda *_, output=output, **__: output.clone()
+    try:
+        yield
+    finally:
+        for module, forward in own.items():
+            del module.forward
+            if forward is not None:
+                module.forward = forward
+
+
+class Silenced(nn.Module):
+    """A network's answers with groups of nodes silenced in turn: (B, ...) -> (B, 1 + groups, C).
+
+    groups: [(tap, nodes)]. Answer 0 is that of the whole network; what comes before a tap is
+    computed for that one and not again.
+    """
+
+    def __init__(self, model, groups):
+        super().__init__()
+        self.model, self.groups = model, groups
+
+    def forward(self, x):
+        with recorded(self.model, {tap for tap, _ in self.groups}) as before:
+            answers = [self.model(x)]
+        for tap, nodes in self.groups:
+            with replayed(before[tap]), silenced(self.model, tap, nodes):
+                answers.append(self.model(x))
+        return torch.stack(answers, 1)
