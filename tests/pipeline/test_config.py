@@ -56,6 +56,8 @@ def put(raw, key, value):
         ("experiments.digits.pruning.methods", ["andd"], "methods.0: 'andd'; did you mean 'andc'"),
         ("experiments.digits.pruning.dilutions", [0.5, 1], "dilutions.1: expected less than 1"),
         ("experiments.digits.pruning.dilutions", [0], "dilutions.0: expected more than 0"),
+        ("experiments.digits.readout.penalties", [1e-60], "penalties.0: expected at least 1e-12"),
+        ("experiments.digits.pooling.query_penalty", 0, "query_penalty: expected at least 1e-12"),
         ("experiments.digits.pruning.dilutions", [], "pruning.dilutions: none, and no thresholds"),
         ("experiments.digits.pruning.scopes", ["w"], "scopes.0: 'w'; "),
         ("experiments.digits.pruning.tuned_scopes", ["q"], "tuned_scopes: 'q' is not among"),
