@@ -294,7 +294,11 @@ def silence_heads(model, task, n_heads, blocks, precision):
     with torch.no_grad(), capture(model.eval(), names) as captured:
         model(task.prepared(task.test_inputs[:1]))
     places = list(itertools.product(range(blocks), range(n_heads)))
-    groups = [(names[b], head_nodes(captured[names[b]].shape[-1], n_heads, h)) for b, h in places]
+    groups = [
+        (name, nodes)
+        for name in names
+        for nodes in torch.arange(captured[name].shape[-1]).view(n_heads, -1)
+    ]
     at_once = max(1, LOGITS_BYTES // (4 * len(task.test_labels) * task.n_classes))
     rows = []
     for start in tqdm(range(0, len(groups), at_once), desc="silencing", disable=None):
@@ -311,12 +315,6 @@ def silence_heads(model, task, n_heads, blocks, precision):
             for label in range(task.n_classes)
         ]
     return rows
-
-
-def head_nodes(width, n_heads, head):
-    """The nodes of a head: heads lie side by side."""
-    size = width // n_heads
-    return range(head * size, (head + 1) * size)
 
 
 def _by_label(logits, task):
