@@ -30,6 +30,11 @@ include: "rules/pruning.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/atlas.smk"
+include: "rules/leftovers.smk"
+
+
+onsuccess:
+    remove_forgotten()
 
 
 localrules:

@@ -65,6 +65,11 @@ class Small:
             if p.relative_to(results).parts[0] not in ("logs", "benchmarks")
         }
 
+    def unlike(self, expected):
+        """The names of results that are not there, or extra, or not byte for byte the expected."""
+        made = self.artifacts()
+        return sorted(n for n in made.keys() | expected if made.get(n) != expected.get(n))
+
     def copied(self, folder):
         """The same in another folder, with the times of all files: nothing is left to do there."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True, symlinks=True)
