@@ -1,10 +1,13 @@
 """Images in folders as people have them, and what can be wrong with them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from made import colour, png, read, write_tree
 from nodal import datasets
 from nodal.errors import NodalError
+from nodal.pipeline import content
 from PIL import Image
 
 FOLDER = {"source": "folder", "size": 12, "channels": 3}
@@ -68,6 +71,33 @@ def test_images_of_every_kind(tmp_path, image, expected):
     splits, *_ = prepare_tree(tmp_path, tree() | {"set/train/ant/zz.png": png(image)})
     found = splits["train"][0][splits["train"][1] == 0][-1].astype(int)
     assert np.abs(found - expected).max() <= 3
+
+
+def test_parts_without_labels_are_no_labels(tmp_path):
+    files = {f"{part}/{i}.png": noise() for part in ("train", "test") for i in range(4)}
+    with pytest.raises(NodalError, match=r"images directly in test and train.* dataset\.manifest"):
+        prepare_tree(tmp_path, files, test_share=0.5)
+
+
+def test_a_label_may_be_called_like_a_part(tmp_path):
+    files = {f"{label}/{i}.png": noise() for label in ("train", "bus") for i in range(4)}
+    _, names, _ = prepare_tree(tmp_path, files, test_share=0.5)
+    assert names == ["bus", "train"]
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    """As old archives unpack on Linux. A file may be called so, a label not."""
+    said = []
+    files = tree() | {"set/train/ant/caf\udce9.png": png(colour(0)), "set/caf\udce9.txt": b""}
+    write_tree(tmp_path / "source", files, "directory")
+    prepare = partial(datasets.prepare, settings=FOLDER, files={"data": tmp_path / "source"})
+    prepare(tmp_path / "o.h5", "s", log=said.append)
+    assert len(read(tmp_path / "o.h5")[0]["train"][0]) == 5
+    assert len(content.digest(tmp_path / "source", memory=tmp_path / "memory.json")) == 64
+    for part in ("train", "test"):
+        (tmp_path / "source/set" / part / "ant").rename(tmp_path / "source/set" / part / "\udce9")
+    with pytest.raises(NodalError, match=r"source: '\\udce9' is not UTF-8"):
+        prepare(tmp_path / "p.h5", "s")
 
 
 def test_greyscale_if_asked(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from made import read
 from nodal import datasets
 from nodal.errors import NodalError
+from nodal.pipeline import content
 
 
 def arrays(random, **changes):
@@ -43,6 +44,22 @@ def test_what_is_wrong_in_an_npz_is_named(tmp_path, random, changes, message):
         datasets.prepare(tmp_path / "a.h5", "a", {"source": "npz"}, {"data": tmp_path / "a.npz"})
     assert "a.npz" in str(caught.value)
     assert not (tmp_path / "a.h5").exists()
+
+
+def test_no_damage_of_an_npz_ends_in_a_traceback(tmp_path, random):
+    """A byte changed: taken, where nothing reads it, or one line with the file's name."""
+    path, said = tmp_path / "a.npz", []
+    np.savez_compressed(path, **arrays(random))
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 3):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            content.digest(path, memory=tmp_path / f"{at}.json")
+            datasets.prepare(tmp_path / "a.h5", "a", {"source": "npz"}, {"data": path})
+        except NodalError as error:
+            said.append(str(error))
+    assert all("a.npz" in line for line in said)
+    assert len(said) > len(whole) / 3 / 2, "most of the damage is found"
 
 
 def prepare_npz(tmp_path, said=None, settings=None, **content):
@@ -121,6 +138,28 @@ def test_a_share_of_an_npz(tmp_path, random):
 def test_what_cannot_be_read_in_one_way_is_refused(tmp_path, random, changes, message):
     with pytest.raises(NodalError, match=message):
         prepare_npz(tmp_path, **arrays(random, **changes))
+
+
+def test_a_validation_part_of_another_size_is_named(tmp_path, random):
+    content = arrays(random, x_val=np.zeros((4, 9, 9), np.uint8), y_val=np.arange(4))
+    with pytest.raises(NodalError, match=r"images of two sizes: train 5x5x1, train.* 9x9x1"):
+        prepare_npz(tmp_path, settings={"train": "trainval"}, **content)
+
+
+@pytest.mark.parametrize("key", ["mean", "std"])
+def test_moments_are_one_for_each_channel(tmp_path, random, key):
+    with pytest.raises(NodalError, match=f"dataset.{key}: 3 values for images of 1 channel"):
+        prepare_npz(tmp_path, settings={key: [0.5, 0.4, 0.3]}, **arrays(random))
+
+
+def test_large_images_come_in_small_batches(tmp_path):
+    images = np.zeros((9, 1500, 1500, 3), np.uint8)  # 6.75 MB each
+    np.savez(tmp_path / "a.npz", x_train=images, y_train=[0, 1, 0] * 3)
+    settings = {"source": "npz", "test_share": 0.4}
+    opened = datasets.open_source(settings, {"data": tmp_path / "a.npz"}, lambda line: None)
+    sizes = [batch.nbytes for batch, _ in opened.splits["train"]]
+    assert sum(sizes) == images.nbytes // 9 * 6
+    assert max(sizes) <= 2**24
 
 
 def test_five_thousand_labels_with_long_names(tmp_path, random):

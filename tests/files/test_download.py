@@ -81,6 +81,21 @@ def test_a_download_killed_earlier_is_continued(server, tmp_path):
     assert Handler.requests == [("whole", "bytes=1000-")]
 
 
+def test_without_a_checksum_what_was_left_is_not_continued(server, tmp_path):
+    """It may be of another address: the first half of one file and the second of another."""
+    (tmp_path / "a.bin.part").write_bytes(b"?" * 1000)
+    download.fetch("a.bin", [f"{server}/whole/a.bin"], tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
+def test_without_a_checksum_no_mirror_continues_another(server, tmp_path):
+    Handler.cuts = 99
+    addresses = [f"{server}/cut/a.bin", f"{server}/whole/a.bin"]
+    download.fetch("a.bin", addresses, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert Handler.requests[-1] == ("whole", None)
+
+
 def test_the_next_mirror_is_tried(server, tmp_path):
     addresses = ["http://127.0.0.1:1/a.bin", f"{server}/missing/a.bin", f"{server}/whole/a.bin"]
     download.fetch("a.bin", addresses, tmp_path / "a.bin", MD5)

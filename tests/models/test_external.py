@@ -77,6 +77,21 @@ def test_no_plan_downloads_weights(monkeypatch):
     assert described.blocks == 1, "whose widths are computed, so it needs memory"
 
 
+def test_weights_from_before_batches_were_counted_are_taken(tmp_path):
+    """Published files of that age, resnet18-5c106cde.pth for one, are without the counts."""
+    model, other = models.build(RESNET, 5, (3, 32, 32)), models.build(RESNET, 5, (3, 32, 32))
+    state = {k: v for k, v in model.network.state_dict().items() if "num_batches" not in k}
+    assert len(model.network.state_dict()) == len(state) + 20
+    torch.save(state, tmp_path / "w.pt")
+    models.load_pretrained(other, tmp_path / "w.pt")
+    for key, value in state.items():
+        assert torch.equal(other.network.state_dict()[key], value)
+    del state["bn1.running_mean"]
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(NodalError, match=r"w.pt: bn1\.running_mean is missing"):
+        models.load_pretrained(other, tmp_path / "w.pt")
+
+
 @pytest.mark.parametrize(
     ("name", "taps", "grids", "widths"),
     [

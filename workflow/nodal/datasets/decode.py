@@ -7,20 +7,21 @@ from itertools import islice
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from nodal.datasets.images import BATCH_BYTES
 from nodal.errors import NodalError
 
-BATCH = 512  # images in a batch at most,
-BATCH_BYTES = 2**24  # and their size, so that memory does not follow that of an image
+BATCH = 512  # images in a batch at most
 
 
 def decode(name, data, size, channels):
     """Bytes of an image file -> (size, size, channels) uint8.
 
     The shorter side is resized to `size` and the middle cut out. Transparency is laid over white,
-    16-bit images are scaled to 8. Raises NodalError naming the file if it does not decode.
+    unsigned 16-bit images are scaled to 8. Raises NodalError naming the file if it does not decode.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
+            _require_unsigned(image)
             image = _eight_bit(ImageOps.exif_transpose(image))
             image = image.convert("L" if channels == 1 else "RGB")
             if image.size != (size, size):
@@ -28,15 +29,22 @@ def decode(name, data, size, channels):
             return np.asarray(image).reshape(size, size, channels)
     except UnidentifiedImageError as error:
         raise NodalError(f"{name}: not a readable image (of no known format)") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a decoder may raise anything for bytes that are damaged
         raise NodalError(f"{name}: not a readable image ({error})") from error
+
+
+def _require_unsigned(image):
+    """Pillow has unsigned 16 bits of these two formats as 32 bits, of all others as what it is."""
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+        kind = "floating-point" if image.mode == "F" else "signed or 32-bit"
+        raise ValueError(f"{kind} pixels; expected unsigned ones of 8 or 16 bits")
 
 
 def _eight_bit(image):
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("floating-point pixels; expected 8 or 16 bit")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         background = Image.new("RGBA", image.size, "white")

@@ -10,6 +10,7 @@ from nodal.errors import NodalError
 from nodal.files import storage
 
 NAMED = 20  # damaged images in an error
+BATCH_BYTES = 2**24  # of images that a source gives at once: memory does not follow their size
 
 
 @dataclass
@@ -38,9 +39,8 @@ class Images:
             if histogram is None:
                 raise NodalError(f"no image in the {split} split")
         shapes = {split: file[split]["inputs"].shape[1:] for split in self.splits}
-        if len(set(shapes.values())) > 1:
-            said = (f"{split} {'x'.join(map(str, shape))}" for split, shape in shapes.items())
-            raise NodalError(f"images of two sizes: {', '.join(said)}; expected one")
+        _require_one_size(shapes)
+        _require_each_channel(settings, shapes["train"][-1])
         mean, std = _moments(histograms["train"])
         file.attrs["mean"] = settings.get("mean") or mean
         file.attrs["std"] = settings.get("std") or std
@@ -69,6 +69,7 @@ def _stream(file, split, batches):
                 "inputs", (0, *shape), "u1", maxshape=(None, *shape),
                 chunks=(rows, *shape), fletcher32=True,
             )  # fmt: skip
+        _require_one_size({split: shape, f"{split}, further on": images.shape[1:]})
         start = len(stored)
         stored.resize(start + len(images), axis=0)
         stored[start:] = images
@@ -81,6 +82,22 @@ def _stream(file, split, batches):
         return None
     storage.put(group, "labels", np.concatenate(labels))
     return histogram
+
+
+def _require_one_size(shapes):
+    if len(set(shapes.values())) > 1:
+        said = (f"{split} {'x'.join(map(str, shape))}" for split, shape in shapes.items())
+        raise NodalError(f"images of two sizes: {', '.join(said)}; expected one")
+
+
+def _require_each_channel(settings, channels):
+    for key in ("mean", "std"):
+        given = settings.get(key)
+        if given and len(given) != channels:
+            raise NodalError(
+                f"dataset.{key}: {len(given)} values for images of {channels} channel(s); "
+                f"expected {channels}"
+            )
 
 
 def _moments(histogram):

@@ -6,11 +6,13 @@ or text, (N,) or (N, 1).
 
 import zipfile
 from functools import partial
+from tokenize import TokenError
 
 import numpy as np
 
-from nodal.datasets.images import Images
+from nodal.datasets.images import BATCH_BYTES, Images
 from nodal.datasets.splits import divide
+from nodal.datasets.tree import BROKEN
 from nodal.errors import NodalError
 
 BATCH = 4096
@@ -23,7 +25,7 @@ def open_source(settings, files, log):
     path = files["data"]
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise NodalError(f"{path}: not an npz file ({error})") from error
     keys = _keys(archive, path, log)
     labels = {part: _labels(archive, path, y) for part, (_, y) in keys.items()}
@@ -149,22 +151,28 @@ def _layout(path, key, images, log):
 
 def _stream(archive, path, key):
     """Batches of rows of one member, read without holding the whole array; nothing unpickled."""
-    with archive.open(f"{key}.npy") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            reader = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
-            shape, fortran, dtype = reader(file)
-        except (ValueError, AttributeError) as error:
-            raise NodalError(f"{path}: {key} is not a NumPy array ({error})") from error
-        if fortran or dtype.hasobject or not shape:
-            raise NodalError(f"{path}: {key}: expected a C-ordered array of numbers")
-        row = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
-        for start in range(0, shape[0], BATCH):
-            count = min(BATCH, shape[0] - start)
-            try:
+    try:
+        with archive.open(f"{key}.npy") as file:
+            shape, dtype = _header(file, path, key)
+            row = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
+            rows = max(1, min(BATCH, BATCH_BYTES // max(1, row)))
+            for start in range(0, shape[0], rows):
+                count = min(rows, shape[0] - start)
                 raw = file.read(count * row)
-            except (EOFError, zipfile.BadZipFile) as error:
-                raise NodalError(f"{path}: {key} is damaged ({error})") from error
-            if len(raw) != count * row:
-                raise NodalError(f"{path}: {key} is cut short")
-            yield np.frombuffer(raw, dtype).reshape(count, *shape[1:])
+                if len(raw) != count * row:
+                    raise NodalError(f"{path}: {key} is cut short")
+                yield np.frombuffer(raw, dtype).reshape(count, *shape[1:])
+    except BROKEN as error:
+        raise NodalError(f"{path}: {key} is damaged ({error})") from error
+
+
+def _header(file, path, key):
+    try:
+        version = np.lib.format.read_magic(file)
+        reader = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
+        shape, fortran, dtype = reader(file)
+    except (ValueError, AttributeError, TokenError) as error:
+        raise NodalError(f"{path}: {key} is not a NumPy array ({error})") from error
+    if fortran or dtype.hasobject or not shape:
+        raise NodalError(f"{path}: {key}: expected a C-ordered array of numbers")
+    return shape, dtype

@@ -55,6 +55,7 @@ def find(tree, is_wanted, noun, log):
         raise NodalError(f"{tree.where(empty[0])}: the label's folder is empty; expected {noun}")
     if not has_parts:
         _require_no_parts_below(tree, folders, noun)
+        _require_no_parts_as_labels(tree, {known.label for known in found}, noun)
     if empty:
         log(f"{tree.path}: folders without {noun}, no label: {_some(empty)}")
     return found
@@ -88,6 +89,16 @@ def _require_no_parts_below(tree, folders, noun):
             raise NodalError(
                 f"{tree.where(name)}: {noun} in a part below the label; expected train/<label>/*"
             )
+
+
+def _require_no_parts_as_labels(tree, labels, noun):
+    """One folder may be a label that is called like a part, two or all of them hardly."""
+    named = sorted(filter(part, labels))
+    if len(named) > 1 or len(named) == len(labels):
+        raise NodalError(
+            f"{tree.path}: {noun} directly in {' and '.join(named)}, without labels; expected "
+            "train/<label>/* and test/<label>/*, or a table of labels, dataset.manifest"
+        )
 
 
 def _without_input(tree, around, found, place):

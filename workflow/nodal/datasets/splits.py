@@ -23,6 +23,15 @@ def part(name):
     return PARTS.get(str(name).lower())
 
 
+def require_text(where, text):
+    """Raise NodalError for what cannot be written: bytes that are no UTF-8, half an emoji."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        said = text[max(0, error.start - 20) : error.start + 1]
+        raise NodalError(f"{where}: {said!r} is not UTF-8; expected that encoding") from error
+
+
 @dataclass(frozen=True)
 class Division:
     """labels: (N,) int64, indices of label_names. splits: "train"/"test" -> rows, ascending.
@@ -44,6 +53,8 @@ def divide(labels, parts, settings, where, log, noun="images"):
     taken, and how many were not. Raises NodalError naming the part or the label.
     """
     names = ordered(set(labels))
+    for name in names:
+        require_text(where, name)
     index = {name: i for i, name in enumerate(names)}
     ids = np.array([index[label] for label in labels], np.int64)
     splits, origins = _splits(ids, np.array(parts, object), names, settings, where, noun)

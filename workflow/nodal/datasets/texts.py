@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nodal.datasets.splits import SPLITS, divide
+from nodal.datasets.splits import SPLITS, divide, require_text
 from nodal.datasets.words import SPECIAL, encode, splitter, vocabulary
 from nodal.errors import NodalError
 from nodal.files import storage
@@ -39,6 +39,8 @@ class Texts:
         """All texts of a source -> its two splits, as the settings choose them."""
         if not texts:
             raise NodalError(f"{where}: no text in it")
+        for text in texts:
+            require_text(text.where, text.text)
         labels, parts = [t.label for t in texts], [t.part for t in texts]
         division = divide(labels, parts, settings, where, log, "texts")
         splits = {

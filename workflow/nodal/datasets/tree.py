@@ -126,7 +126,7 @@ def fingerprint(path):
     for file in walk(path) if path.is_dir() else [path]:
         name = file.relative_to(path).as_posix()
         known = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None
-        digest.update(f"{name}\0{known}\n".encode())
+        digest.update(os.fsencode(f"{name}\0{known}\n"))
     return digest.hexdigest()
 
 

@@ -38,6 +38,9 @@ def locate(path, name):
 def fetch(name, addresses, target, md5=None, size=None):
     """Bring a file to `target`; a partial one beside it (`.part`) is continued, not started over.
 
+    Without a checksum nothing would tell the parts of two files from a whole one, so what an
+    earlier run or another address has left is not continued.
+
     addresses: whole addresses of the file, tried in turn, each up to three times. Raises
     NodalError that names every address and what was wrong with it; nothing is left then.
     """
@@ -46,6 +49,8 @@ def fetch(name, addresses, target, md5=None, size=None):
     part = target.with_name(target.name + ".part")
     failures = []
     for address in addresses:
+        if md5 is None:
+            part.unlink(missing_ok=True)
         for _ in range(ATTEMPTS):
             try:
                 _transfer(address, part, name)

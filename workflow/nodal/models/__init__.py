@@ -284,8 +284,15 @@ def load_pretrained(model, path):
 
 
 def load_state(model, state, path):
-    """Copy a state dict into a model; NodalError names the file and the first key that differs."""
+    """Copy a state dict into a model; NodalError names the file and the first key that differs.
+
+    How many batches a normalisation has seen may be missing, as in files older than that count:
+    nothing that is measured here depends on it.
+    """
     own = model.state_dict()
+    counts = {key: own[key] for key in own if key.endswith("num_batches_tracked")}
+    if missing := counts.keys() - state.keys():
+        state = {**state, **{key: counts[key] for key in missing}}
     for key in own:
         if key not in state:
             raise NodalError(f"{path}: {key} is missing; the model needs it")

@@ -5,6 +5,7 @@ A plan asks at every start, so a digest is remembered for as long as names, size
 
 import hashlib
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -32,8 +33,9 @@ def digest(path, remember=False, memory=MEMORY):
                 with storage.atomic(memory) as temporary:
                     temporary.write_text(json.dumps(known, indent=0))
         return known[state]
-    except OSError as error:
-        raise NodalError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except tree.BROKEN as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NodalError(f"{path}: cannot be read: {reason}") from error
 
 
 def _recall(memory):
@@ -47,7 +49,8 @@ def _digest(path):
     found = hashlib.sha256()
     if path.is_dir():
         for file in tree.walk(path):
-            found.update(f"{file.relative_to(path).as_posix()}\0{_of_file(file)}\n".encode())
+            name = file.relative_to(path).as_posix()
+            found.update(os.fsencode(f"{name}\0{_of_file(file)}\n"))
         return found.hexdigest()
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

@@ -19,7 +19,7 @@ def job(snakemake):
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    with open(path, "w") as file:
+    with open(path, "w", errors="backslashreplace") as file:  # names of files may be any bytes
 
         def log(message):
             print(f"{time.perf_counter() - started:8.1f} s  {message}", file=file, flush=True)
