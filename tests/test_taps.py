@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from nodal import models, taps
+from nodal import models, pooling, taps
 from nodal.errors import NodalError
 
 SITES = models.PARTS
@@ -40,6 +40,62 @@ def test_every_site_is_what_the_encoder_computes_there(cct):
             x = expected["out"] = expected["mid"] + expected["ff"]
             for name in SITES:
                 torch.testing.assert_close(site[name], expected[name], atol=1e-5, rtol=1e-4)
+
+
+def test_a_later_change_in_place_changes_nothing_that_was_captured():
+    layers = [torch.nn.Conv2d(1, 3, 1), torch.nn.ReLU(inplace=True)]
+    model = Changed(torch.nn.Sequential(*layers))
+    images = torch.randn(4, 1, 2, 2)
+    with torch.no_grad():
+        expected = layers[0](images).flatten(2).transpose(1, 2)
+        with taps.capture(model) as captured:
+            model(images)
+        assert torch.equal(captured["block0.out"], expected)
+        with taps.capture(model, reduce=pooling.Grid(2)) as pooled:
+            model(images)
+        assert torch.equal(pooled["block0.out"]["grid"], expected)
+    assert (expected < 0).any()
+
+
+class Changed(taps.Tapped):
+    """A convolution whose output the next layer changes in place."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def taps(self):
+        return {"block0.out": taps.Tap(self.layers[0], "output")}
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+def test_what_is_measured_of_a_network_in_bf16_is_measured_in_fp32(cct):
+    """Sums over tokens are products of matrices, which autocast would round to 8 bits."""
+    generator = torch.Generator().manual_seed(0)
+    queries = {"block1.out": (torch.randn(12, generator=generator), torch.ones(12))}
+    seen = {}
+
+    def reduce(tap, tokens):
+        seen[tap] = tokens.values.clone()
+        return pooling.Sequence(queries)(tap, tokens)
+
+    with torch.no_grad(), taps.capture(cct, ["out"], reduce) as captured:
+        queries["block0.out"] = queries["block1.out"]
+        with torch.autocast("cpu", torch.bfloat16):
+            cct(torch.randn(4, 1, 8, 8))
+            still = torch.ones(2, 2) @ torch.ones(2, 2)
+    x = seen["block1.out"].double()
+    query = queries["block1.out"][0].double()
+    weights = (x @ query).softmax(1)
+    pooled = captured["block1.out"]
+    assert pooled["sequence"].dtype == pooled["mean"].dtype == torch.float32
+    torch.testing.assert_close(
+        pooled["sequence"][:, 0].double(), (weights[:, :, None] * x).sum(1), atol=1e-5, rtol=1e-5
+    )
+    torch.testing.assert_close(pooled["mean"][:, 0].double(), x.mean(1), atol=1e-5, rtol=1e-5)
+    assert still.dtype == torch.bfloat16, "the network goes on as it was"
 
 
 def test_sites_select_taps_and_hooks_are_removed(cct):

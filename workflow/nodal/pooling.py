@@ -118,7 +118,7 @@ def sum_of_squares(rows):
 
 
 def grid_pool(tokens, g):
-    """Tokens -> (B, R, D) float32: means over the cells of a g x g partition of their places.
+    """Tokens -> a new (B, R, D) float32: means over the cells of a g x g partition of their places.
 
     Cell i of a side of length L is floor(i L / g) to floor((i + 1) L / g). A side shorter than g
     keeps its own cells. On a line there are R = g parts, of each input's valid tokens alone; an
@@ -135,7 +135,7 @@ def grid_pool(tokens, g):
     height, width = tokens.grid
     rows, columns = min(g, height), min(g, width)
     if (rows, columns) == (height, width):
-        return values
+        return values.clone()
     if height % rows == 0 and width % columns == 0:
         image = values.unflatten(1, (rows, height // rows, columns, width // columns))
         return image.mean((2, 4)).flatten(1, 2)

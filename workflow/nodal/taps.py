@@ -181,10 +181,13 @@ def encoder_edges(name, attention, linear1, linear2):
 def capture(model, sites=None, reduce=None):
     """Yield a dict that each forward pass fills: {tap: tensor (batch, tokens, D)}.
 
-    sites: see `select`. Tensors are the live ones of the last pass; hooks go when the block ends.
-    reduce: called with tap and Tokens as soon as they are there; what it returns is kept instead,
-    so that the tensors of all taps need not be in memory at once.
+    sites: see `select`. Tensors are copies of the last pass's, which a later module may change in
+    place; hooks go when the block ends. reduce: called with tap and Tokens as soon as they are
+    there, and outside autocast, for what is measured is computed in the precision of its numbers
+    whatever the network runs in. What it returns is kept instead, so that the tensors of all taps
+    need not be in memory at once; what it keeps of the live tensors, it copies.
     """
+    reduce = reduce or (lambda _, tokens: tokens.values.clone())
     captured, state = {}, {"valid": None}
 
     def look(module, inputs):
@@ -195,7 +198,8 @@ def capture(model, sites=None, reduce=None):
 
         def hook(module, inputs, output=None, name=name, tap=tap):
             tokens = tap.read(inputs[0] if tap.end == "input" else output, state["valid"])
-            captured[name] = reduce(name, tokens) if reduce else tokens.values
+            with torch.autocast(tokens.values.device.type, enabled=False):
+                captured[name] = reduce(name, tokens)
 
         register = "register_forward_pre_hook" if tap.end == "input" else "register_forward_hook"
         handles.append(getattr(tap.module, register)(hook))
