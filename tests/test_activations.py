@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from nodal import activations, datasets, models, pooling, snp, taps, training
+from nodal.errors import NodalError
 
 SETTINGS = {"sites": ["hidden", "heads"], "batch_size": 100}
 
@@ -138,6 +139,29 @@ class Small(torch.nn.Module):
 
     def __call__(self, tap, tokens):
         return {"grid": pooling.grid_pool(tokens, 2) * self.scale}
+
+
+def test_extremes_of_some_nodes_at_a_time_are_the_same(
+    trained, queries, dumped, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(activations, "SORTED", 1000)
+    for form, forms in (("sequence", pooling.Sequence(queries)), ("grid", pooling.Grid(2))):
+        run(*trained, tmp_path / form, forms)
+        for name in ("extremes0.h5", "extremes1.h5"):
+            assert (tmp_path / form / name).read_bytes() == (dumped[form] / name).read_bytes()
+
+
+def test_a_value_beyond_16_bits_of_the_first_inputs_scale_is_said(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(activations, "WAITING", 0)
+
+    def late(tap, tokens):
+        """As in data that stand by label, a filter that the first labels leave all but dead."""
+        pooled = pooling.grid_pool(tokens, 2)
+        return {"grid": pooled * (1 if len(pooled) < 100 else 1e-6)}
+
+    said = r"grid: an activation is 65,504 times .* activations\.batch_size"
+    with pytest.raises(NodalError, match=said):
+        run(*trained, tmp_path, late)
 
 
 @pytest.mark.parametrize("scale", [1e-7, 1e6])

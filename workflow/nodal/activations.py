@@ -17,6 +17,7 @@ from nodal.pooling import sum_of_squares, valid_rows
 from nodal.training import autocast
 
 WAITING = 2**16  # numbers of a tap that are worth a write
+SORTED = 2**24  # values whose extremes are looked for at once
 EXTREMES = 8  # inputs kept at each end of a node's range, and in its middle
 DISK = {torch.float32: "f4", torch.float16: "f2"}
 
@@ -99,7 +100,13 @@ class TapStream:
         scale = self.scale if torch.is_tensor(self.scale) else 1.0
         means = snp.means_from_sums(self.sums * scale, self.counts).cpu().numpy()
         if not np.isfinite(means).all():
-            raise NodalError(f"{self.group.name[1:]}: activations exceed the range of their format")
+            site, first = self.group.name[1:], self.stored.chunks[0]
+            if self.kind == torch.float32:
+                raise NodalError(f"{site}: activations that are not finite; did training diverge?")
+            raise NodalError(
+                f"{site}: an activation is 65,504 times as large as those of the first {first} "
+                "inputs, more than 16 bits hold; expected a larger activations.batch_size"
+            )
         storage.put(self.group, f"class_means/{self.split}", means)
 
 
@@ -176,9 +183,20 @@ class LargestTokens:
 def extremes(pooled):
     """Pooled values (N, D) -> {"highest", "middle", "lowest": (value (D, K), index (D, K))}.
 
-    Middle: nearest to the node's median.
+    Middle: nearest to the node's median. Some nodes at a time, so that little is in memory twice.
     """
-    values = torch.as_tensor(pooled).T.contiguous()
+    at_once = max(1, SORTED // len(pooled))
+    parts = [_extremes(part.T.contiguous()) for part in torch.as_tensor(pooled).split(at_once, 1)]
+    return {
+        name: tuple(
+            np.concatenate(column) for column in zip(*(p[name] for p in parts), strict=True)
+        )
+        for name in parts[0]
+    }
+
+
+def _extremes(values):
+    """As `extremes`, of values (D, N)."""
     k = min(EXTREMES, values.shape[1])
     off = (values - values.median(1, keepdim=True).values).abs()
     places = {"highest": values.topk(k).indices, "middle": off.topk(k, largest=False).indices,
@@ -196,8 +214,9 @@ def dump(model, task, forms, settings, precision, targets, attributes):
     Per site and form `{site}/{form}/{split}` (N, R, D), float32 where R = 1, else float16 times
     `{site}/{form}/scale` (D,); `{site}/{form}/class_means/{split}` (C, R, D); for taps that weights
     lead from `{site}/rms` (D,) over all valid tokens of the training split; labels/{split}. forms:
-    `nodal.pooling.Sequence` or `Grid`. settings: the activations section. Memory holds one batch,
-    and of each form what waits to be written.
+    `nodal.pooling.Sequence` or `Grid`. settings: the activations section. Memory holds one batch
+    and of each form what waits to be written, then of the test split the logits and a number for
+    each input and node of one tap.
     """
     model.eval()
     names = taps.select(model, settings["sites"])
@@ -212,12 +231,13 @@ def dump(model, task, forms, settings, precision, targets, attributes):
             }
 
         files, ends = opened(targets.activations), opened(targets.extremes)
-        for split, inputs, labels, observe in (
-            ("train", task.train_inputs, task.train_labels, squares.add),
-            ("test", task.test_inputs, task.test_labels, largest.add),
+        logits = []
+        for split, inputs, labels, observe, answer in (
+            ("train", task.train_inputs, task.train_labels, squares.add, lambda _: None),
+            ("test", task.test_inputs, task.test_labels, largest.add, logits.append),
         ):
-            passing = _Pass(model, task, forms, settings, precision, files, split, observe)
-            logits = passing.run(list(names), inputs, labels)
+            passing = _Pass(model, task, forms, settings, precision, files, split, observe, answer)
+            passing.run(list(names), inputs, labels)
             for file in files.values():
                 storage.put(file, f"labels/{split}", labels.cpu().numpy())
         squares.store(files)
@@ -226,17 +246,20 @@ def dump(model, task, forms, settings, precision, targets, attributes):
             _store_extremes(files, ends)
     if targets.logits:
         with storage.write_hdf5(targets.logits, attributes) as file:
-            storage.put(file, "logits", logits.cpu().numpy())
+            storage.put(file, "logits", torch.cat(logits).numpy())
             storage.put(file, "labels", task.test_labels.cpu().numpy())
 
 
 def _store_extremes(files, ends):
-    """By the pooled values that were just written, a tap in memory at a time."""
+    """By the pooled values that were just written, the mean over positions of a tap at a time."""
     for block, file in files.items():
         for site in (name for name in file if name != "labels"):
             for form in (name for name in file[site] if name != "rms"):
-                pooled = read(file[site][form], "test")[:]
-                for end, (value, index) in extremes(pooled.mean(1)).items():
+                stored = read(file[site][form], "test")
+                rows = max(1, SORTED // int(np.prod(stored.shape[1:])))
+                starts = range(0, len(stored), rows)
+                pooled = np.concatenate([stored[at : at + rows].mean(1) for at in starts])
+                for end, (value, index) in extremes(pooled).items():
                     storage.put(ends[block], f"{site}/{form}/{end}/value", value)
                     storage.put(ends[block], f"{site}/{form}/{end}/index", index)
 
@@ -252,11 +275,12 @@ class _Pass:
     precision: str
     files: dict
     split: str
-    observe: object
+    observe: object  # takes a tap, its tokens and where in the split they begin
+    answer: object  # takes the logits (B, C) of each batch
 
     def run(self, names, inputs, labels):
-        """Stream the split into the files; returns its logits (N, C)."""
-        size, start, streams, logits = self.settings["batch_size"], 0, {}, []
+        """Stream the split into the files."""
+        size, start, streams = self.settings["batch_size"], 0, {}
 
         def reduce(tap, tokens):
             self.observe(tap, tokens, start)
@@ -266,7 +290,8 @@ class _Pass:
             for start in tqdm(range(0, len(labels), size), desc=self.split, disable=None):
                 batch = slice(start, start + size)
                 with autocast(self.task.device, self.precision):
-                    logits.append(self.model(self.task.prepared(inputs[batch])).float())
+                    logits = self.model(self.task.prepared(inputs[batch]))
+                self.answer(logits.float().cpu())
                 for tap in names:
                     for form, pooled in captured.pop(tap).items():
                         if (tap, form) not in streams:
@@ -274,7 +299,6 @@ class _Pass:
                         streams[tap, form].add(pooled)
         for stream in streams.values():
             stream.close()
-        return torch.cat(logits)
 
     def _stream(self, tap, form, labels):
         block, _, site = tap.partition(".")
