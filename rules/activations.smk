@@ -45,7 +45,8 @@ for name in EXPERIMENTS:
             device=EXPERIMENTS[name]["compute"]["device"],
             code=code(
                 "activations",
-                "activations taps pooling snp:class_sums snp:means_from_sums models models.* training.task",
+                "activations taps pooling snp:class_sums snp:means_from_sums models models.* training.task "
+                "training.pixels:Pixels training.words:Words",
             )(SimpleNamespace(experiment=name)),
         script:
             "../workflow/scripts/activations.py"

@@ -39,8 +39,8 @@ rule atlas:
     params:
         code=code(
             "atlas",
-            "atlas.document atlas.page verdicts.dilution verdicts.report snp pruning pooling taps "
-            "models models.* training datasets",
+            "atlas.document atlas.page verdicts.dilution verdicts.report snp heads pruning pooling taps "
+            "models models.* training training.pixels:Pixels training.words:Words datasets",
         ),
         page=lambda wildcards: content.digest(fingerprints.LIBRARY / "atlas" / "page"),
         sites=atlas_sites,

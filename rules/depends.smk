@@ -22,7 +22,7 @@ def code(script, modules=""):
     return value
 
 
-training_code = code("train", "training models models.*")
+training_code = code("train", "training training.pixels training.words models models.*")
 
 
 def digest(key, path):

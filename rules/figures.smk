@@ -48,7 +48,8 @@ for name in EXPERIMENTS:
             threshold=EXPERIMENTS[name]["snp"]["threshold"],
             code=code(
                 "figures",
-                "figures figures.fields figures.heads figures.layers figures.pruning figures.training verdicts.tables snp",
+                "figures figures.fields figures.heads figures.layers figures.pruning figures.training verdicts.tables "
+                "verdicts.dilution snp",
             )(SimpleNamespace(experiment=name)),
         script:
             "../workflow/scripts/figures.py"

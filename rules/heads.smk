@@ -24,7 +24,10 @@ rule silencing:
         blocks=lambda wildcards: model(wildcards).blocks,
         precision=setting("train", "precision"),
         device=setting("compute", "device"),
-        code=code("silencing", "sweep readout taps models models.* training.task"),
+        code=code(
+            "silencing",
+            "sweep readout taps models models.* training.task training.pixels:Pixels training.words:Words",
+        ),
     script:
         "../workflow/scripts/silencing.py"
 

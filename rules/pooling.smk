@@ -27,7 +27,8 @@ rule pooling:
         device=setting("compute", "device"),
         code=code(
             "pooling",
-            "pooling taps models models.* training.task training.optimizers datasets.splits",
+            "pooling taps models models.* training.task training.optimizers training.recipe datasets.splits "
+            "training.pixels:Pixels training.words:Words",
         ),
     script:
         "../workflow/scripts/pooling.py"

@@ -34,7 +34,10 @@ for name in filter(has_pruning, EXPERIMENTS):
             sites=sites,
             train=setting("train"),
             device=setting("compute", "device"),
-            code=code("pruning", "sweep pruning snp readout taps models models.* training"),
+            code=code(
+                "pruning",
+                "sweep pruning snp readout taps models models.* training training.pixels training.words",
+            ),
         script:
             "../workflow/scripts/pruning.py"
 
@@ -68,6 +71,9 @@ rule pruned:
         sites=sites,
         train=setting("train"),
         device=setting("compute", "device"),
-        code=code("pruned", "sweep pruning snp readout taps models models.* training"),
+        code=code(
+            "pruned",
+            "sweep pruning snp readout taps models models.* training training.pixels training.words",
+        ),
     script:
         "../workflow/scripts/pruned.py"

@@ -32,6 +32,6 @@ for name in EXPERIMENTS:
             heads=lambda wildcards: model(wildcards).heads,
             head_sites=head_sites,
             device=setting("compute", "device"),
-            code=code("readout", "readout activations training.optimizers"),
+            code=code("readout", "readout activations training.optimizers datasets.splits"),
         script:
             "../workflow/scripts/readout.py"

@@ -89,6 +89,9 @@ if PUBLISHED:
             weights=lambda wildcards, input: checkpoint_file(wildcards),
             content=checkpoint_content,
             device=setting("compute", "device"),
-            code=code("load_checkpoint", "models models.* models.published training.saved"),
+            code=code(
+                "load_checkpoint",
+                "models models.* models.published training.saved training.pixels:Pixels training.words:Words",
+            ),
         script:
             "../workflow/scripts/load_checkpoint.py"
