@@ -106,6 +106,14 @@ def test_dead_nodes_get_no_weight(problem):
     assert np.isfinite(result.weights).all()
 
 
+def test_a_dead_tap_is_at_its_optimum(problem):
+    activations, labels = problem
+    dead = np.zeros_like(activations)
+    result = readout.fit(dead, labels, dead, labels, 4, SETTINGS)
+    assert not result.weights.any()
+    assert (result.distance, result.gradient_norm) == (0, 0)
+
+
 def test_penalty_is_chosen_on_held_out_images(random):
     """Pure noise is best met by the strongest penalty, clean signal by the weakest."""
     labels = torch.arange(200) % 4

@@ -31,9 +31,9 @@ def readout_attributes(**more):
     return given | more
 
 
-def layer_row(random, **more):
+def layer_row(random, theta=0.3, **more):
     field = snp.field(*random.normal(size=(2, 5, 3, 12)).astype(np.float32))
-    columns, _, nulls = snp.describe(field, 0.3, 6, 0)
+    columns, _, nulls = snp.describe(field, theta, 6, 0)
     nulls, nodes = pd.DataFrame(nulls).assign(site="ff"), pd.DataFrame(columns)
     parts, attributes = {"ff": "FF"}, {"ff": readout_attributes(**more)}
     return tables.layer_rows(nodes.assign(tap="block0.ff"), nulls, attributes, parts)[0], nulls
@@ -45,6 +45,14 @@ def test_the_null_of_a_statistic_is_the_mean_of_its_permutations(random):
     assert row["signal_share_null"] == pytest.approx(shares.mean())
     assert row["no_cluster_share_null"] == pytest.approx(nulls.no_cluster_share.mean())
     assert row["snr_null"] == pytest.approx(nulls.signal.mean() / nulls.noise.mean())
+
+
+def test_a_null_that_is_undefined_in_one_permutation_is_undefined():
+    """Not the mean of those permutations in which a node happens to have a cluster."""
+    row, nulls = layer_row(np.random.default_rng(3), theta=0.97)
+    assert 0 < nulls.clusters.isna().sum() < len(nulls)
+    assert np.isnan(row["clusters_null"])
+    assert row["no_cluster_share_null"] == pytest.approx(nulls.no_cluster_share.mean())
 
 
 def test_both_forms_of_a_readout_are_in_its_row(random):

@@ -158,10 +158,12 @@ def minimise(problem, penalty, tolerance, max_iterations, start=None):
         parts = _round(problem, penalty, weights, max_iterations - iterations)
         for weights, gradient, steps in parts:
             iterations += steps
-            distance = (gradient.norm() / (penalty * weights.norm())).item()
+            size = gradient.norm()
+            distance = (size / (penalty * weights.norm())).item() if size else 0.0
             if distance <= tolerance:
                 break
-    return Minimum(weights, distance, (gradient.norm() / at_zero).item(), iterations)
+    share = (gradient.norm() / at_zero).item() if at_zero else 0.0
+    return Minimum(weights, distance, share, iterations)
 
 
 def _round(problem, penalty, weights, most):

@@ -54,7 +54,8 @@ def layer_rows(nodes, nulls, attributes, parts):
 
     nodes: data frame, a row per node with a column tap. nulls: a row per site and permutation.
     attributes: {site: what its readout file says}. parts: {site: sub-block}. Columns of the null
-    end in `_null`: the mean over permutations, and for snr the ratio of the means.
+    end in `_null`: the mean over permutations, NaN where one of them has none, and for snr the
+    ratio of the means.
     accuracy_sequence, accuracy_mean: held-out accuracy of both forms of pooling, NaN if not tried.
     """
     rows = []
@@ -72,7 +73,7 @@ def layer_rows(nodes, nulls, attributes, parts):
             readout["accuracy_test"], readout["n_test"], readout["majority_share"]
         )
         row |= tap_report(group)
-        row |= {f"{name}_null": null[name].mean() for name in REPORTED}
+        row |= {f"{name}_null": null[name].mean(skipna=False) for name in REPORTED}
         noise = null.noise.mean()
         row["snr_null"] = null.signal.mean() / noise if noise else np.nan
         rows.append(row)
