@@ -92,6 +92,18 @@ def test_a_full_page_holds_the_nodes_of_the_largest_field_and_says_so(on_grid):
     assert not any("left out" in line for line in whole["left_out"])
 
 
+def test_factors_that_do_not_fit_give_way_to_the_largest_entries(planted):
+    sources, whole = planted
+    small = document.gather(sources, room=1200)
+    fields = [tap["field"] for tap in small["seeds"][0]["taps"].values()]
+    assert {field["form"] for field in fields} == {"entries"}
+    size = sum(len(field[key]["data"]) for field in fields for key in ("place", "value"))
+    assert size < 600, "matrices have half of the room"
+    assert any("left out" in line for line in small["left_out"])
+    held = [tap["field"]["form"] for tap in whole["seeds"][0]["taps"].values()]
+    assert set(held) == {"factors"}
+
+
 def test_neighbours_are_the_connections_that_andc_keeps(planted):
     sources, found = planted
     model, _ = training.load_model(sources.networks[0].model)

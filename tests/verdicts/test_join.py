@@ -156,6 +156,34 @@ def test_experiments_of_one_name_are_not_compared_nor_is_one_alone(tmp_path, mon
     assert not (tmp_path / "never").exists()
 
 
+def wider(table, name):
+    return table.assign(nodes=table.nodes * 2) if name == "layers" else table
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (wider, r"b and .*a are different networks of one name, clinc150, and would count as one"),
+        (otherwise(dataset="another"), "different networks of one name"),
+        (otherwise(threshold=0.5), r"b: threshold is 0\.5, of .*a 0\.3"),
+        (otherwise(split="train"), r"b: split is train, of .*a test"),
+    ],
+)
+def test_what_cannot_stand_side_by_side_is_refused(tmp_path, change, message):
+    """A network that counts as another's form would drop out of the claim about all."""
+    folders = [written(tmp_path / "a", [1]), written(tmp_path / "b", [1], change)]
+    with pytest.raises(SystemExit, match=message):
+        command.main(["compare", *map(str, folders), "--to", str(tmp_path / "never")])
+    assert not (tmp_path / "never").exists()
+
+
+def test_many_experiments_share_colours(tmp_path):
+    folders = [written(tmp_path / f"{i}", [1], otherwise(network=f"{i}")) for i in range(8)]
+    command.main(["compare", *map(str, folders), "--to", str(tmp_path / "all")])
+    assert len(set(pd.read_csv(tmp_path / "all" / "layers.csv").experiment)) == 8
+    assert (tmp_path / "all" / "comparison.png").stat().st_size > 10_000
+
+
 def test_forms_of_one_network_are_compared_as_one(tmp_path):
     record = RECORD.parents[1]
     folders = [str(record / name) for name in ("digits", "digits_grid", "digits_vgg")]

@@ -169,6 +169,11 @@ def cuts(model, measured, settings):
                 _n_weights(whole[scope]), n_weights, kept(threshold), scope in tuned)
             for target, threshold in asked
         ])  # fmt: skip
+    if not result:
+        raise NodalError(
+            f"activations.sites: no weight matrix of {', '.join(settings['scopes'])} has both its "
+            "ends read; expected more sites, or other pruning.scopes"
+        )
     return result
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from nodal import snp
 from nodal.atlas import page
-from nodal.atlas.arrays import decode
+from nodal.atlas.arrays import decode, encode
 from pages import NASTY, TEXT, label_address
 
 pytestmark = pytest.mark.end_to_end
@@ -65,7 +65,7 @@ def test_a_grid_has_every_view_and_its_heads_agree_with_their_lists(browser, on_
         browser.go(f"#{tap}/node9")
         assert "mean over the positions" in browser.run("return document.body.textContent")
     browser.go("#start")
-    assert "Seeds 0, 1: matrices are read on a grid" in browser.run(
+    assert "Seeds 0, 1: of matrices on a grid" in browser.run(
         "return document.querySelector('main').textContent"
     )
 
@@ -168,3 +168,48 @@ def test_points_of_the_pruning_view_say_what_they_are(browser, made):
     assert f"accuracy {np.mean(of):.1f}%" in said
     free = found["pruning"]["free"]
     assert f"{100 * free['free'][0]:.1f}%" in browser.run(TEXT)
+
+
+def test_a_theta_is_a_point_of_its_own_beside_a_dilution_of_that_number(browser, made, tmp_path):
+    """theta = 0.3, the paper's, may remove nine tenths of the weights; a target of 0.3 never does."""
+    points = "return document.querySelectorAll('.charts .point').length"
+    browser.open(made[1])
+    browser.go("#pruning")
+    before = browser.run(points)
+    found = json.loads(json.dumps(made[0]))
+    rows = found["pruning"]["rows"]
+    (i, *_) = [
+        i for i, method in enumerate(rows["method"])
+        if method == "random" and rows["scope"][i] == "all" and rows["target"][i] == 0.3
+    ]  # fmt: skip
+    for column in rows.values():
+        column.append(column[i])
+    rows["target"][-1], rows["threshold"][-1], rows["dilution"][-1] = None, 0.3, 0.9
+    (tmp_path / "atlas.html").write_text(page.assemble(found))
+    browser.open(tmp_path / "atlas.html")
+    browser.go("#pruning")
+    assert browser.run(points) == before + 2  # before fine-tuning and after it
+
+
+def test_a_label_that_no_node_knows_is_left_blank(browser, made, tmp_path):
+    found = json.loads(json.dumps(made[0]))
+    labels = found["seeds"][0]["heads"][0]["labels"]
+    share = decode(labels["share_test"]).astype(float)
+    share[:, 1] = np.nan
+    labels["share_test"] = encode(share, labels["share_test"]["dtype"])
+    (tmp_path / "atlas.html").write_text(page.assemble(found))
+    said = "return [...document.querySelectorAll('figcaption')].map((e) => e.textContent)"
+    blank = [blanks(browser, path, said) for path in (made[1], tmp_path / "atlas.html")]
+    assert blank == [0, 1]
+    last = (
+        "const canvas = document.querySelectorAll('.panels canvas')[0];"
+        "const [w, h] = [canvas.width, canvas.height];"
+        "return [...canvas.getContext('2d').getImageData(w - 1, h - 1, 1, 1).data].slice(0, 3)"
+    )
+    assert browser.run(last) in ([255, 255, 255], [23, 25, 29]), "paper, after all known labels"
+
+
+def blanks(browser, path, said):
+    browser.open(path)
+    browser.go("#heads")
+    return sum("Blank: a label that no node knows" in text for text in browser.run(said))

@@ -96,7 +96,7 @@ def _frame(sources, dataset):
 
 
 def _matrices_left_out(document):
-    """What of matrices on a grid is not in the page, seeds of which that is alike in one line."""
+    """What of matrices held by their entries is left out; seeds of which it is alike in a line."""
     lines = {}
     for seed in document["seeds"]:
         parts = [tap["field"] for tap in seed["taps"].values()]
@@ -108,7 +108,7 @@ def _matrices_left_out(document):
                 "of the smallest field at each tap" if missing else "all nodes have theirs"
             )  # fmt: skip
             line = (
-                "matrices are read on a grid; the page holds their entries above "
+                "of matrices on a grid, or too many for the page, it holds the entries above "
                 f"{parts[0]['above']:g} of a node's maximum; {rest}."
             )
             lines.setdefault(line, []).append(str(seed["seed"]))

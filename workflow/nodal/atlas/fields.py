@@ -76,8 +76,19 @@ def _within(place, order, room):
 
 
 def held_field(field, room):
-    """Factors in full, or the largest entries; see `factors` and `entries`."""
-    return factors(field) if isinstance(field, snp.Factors) else entries(field, room)
+    """Factors where both fit in `room` bytes, else the largest entries; see there."""
+    if isinstance(field, snp.Factors):
+        part = factors(field)
+        if size(part) <= room:
+            return part
+    return entries(field, room)
+
+
+def size(part):
+    """Bytes of a field as text."""
+    return sum(
+        len(part[key]["data"]) for key in ("means", "weights", "place", "value") if key in part
+    )
 
 
 def statistics(rows, cluster_index, field):

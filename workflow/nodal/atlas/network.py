@@ -76,15 +76,14 @@ def read(network, sites, ends, threshold):
 def describe(network, found, edges, shades, settings):
     """Everything of one seed but its inputs' pictures -> the document's part for it.
 
-    settings: threshold; room, bytes for the entries of matrices on a grid; head_sites, n_heads.
+    settings: threshold; room, bytes for its matrices; head_sites, n_heads.
     """
     near = fields.similar(found.fields)
     around = connections.neighbours(edges, found.diagonals, found.fields)
     taps, room = {}, settings["room"]
     for left, (tap, held) in enumerate(found.fields.items()):
         part = fields.held_field(held, room / (len(found.fields) - left))
-        if part["form"] == "entries":
-            room -= len(part["place"]["data"]) + len(part["value"]["data"])
+        room -= fields.size(part)
         readout = found.readouts[tap]
         taps[tap] = {
             "accuracy": tables.value(readout["accuracy_test"]),

@@ -1,5 +1,7 @@
 """The course of accuracy, signal over noise and clusters along the blocks."""
 
+from itertools import cycle
+
 from matplotlib.lines import Line2D
 
 from nodal.figures.style import (
@@ -66,7 +68,7 @@ def comparison(table):
     """Experiments side by side: accuracy, SNR, cluster size and noise; block over last block."""
     columns = ("accuracy", "snr", "cluster_size", "noise")
     figure, axes = plt.subplots(1, 4, figsize=(2.6 * COLUMN, 0.8 * COLUMN))
-    colours = iter(SERIES * 3)
+    colours = cycle(SERIES)
     for (experiment, part), rows in table.groupby(["experiment", "part"], sort=False):
         colour = next(colours)
         label = f"{experiment}, {PARTS[part][2]}"

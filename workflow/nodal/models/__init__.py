@@ -227,13 +227,18 @@ def _check_sizes(name, settings):
         )
 
 
-def prunable(description, sites):
-    """Whether both ends of a weight matrix are among the sites; the labels are one end of some."""
+def prunable(description, sites, scopes):
+    """Whether a scope has a weight matrix with both ends among the sites; None: all are read.
+
+    The labels are one end of the classifier's. scopes: as in the pruning section.
+    """
     taps = [site for block in description.layout for site in block]
-    if taps[-1] in sites:
-        return True
+    read = {*(sites or taps)}
     matrices = MATRICES if description.head_sites else pairwise(taps)
-    return any({*ends} <= {*sites} for ends in matrices)
+    led_to = {end for start, end in matrices if {start, end} <= read}
+    led_to |= {"all", "blocks"} if led_to else set()
+    led_to |= {"classifier"} if taps[-1] in read else set()
+    return not led_to.isdisjoint(scopes)
 
 
 def token_side(description, image_size):

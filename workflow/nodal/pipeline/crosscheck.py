@@ -139,6 +139,12 @@ def _check_pool(where, experiment, description):
             f"{where}.activations.pool: {experiment['model']['name']} has maps, not tokens; "
             "expected grid"
         )
+    grid = experiment["activations"]["grid"]
+    if pool(experiment) == "sequence" and grid != _default("activations", "grid"):
+        raise NodalError(
+            f"{where}.activations.grid: {grid}, but its tokens are read through sequence pooling; "
+            "expected pool: grid beside it, or no grid"
+        )
 
 
 def _check_pruning(where, experiment, description):
@@ -155,10 +161,12 @@ def _check_pruning(where, experiment, description):
                 f"{where}.pruning.tuned_scopes: {scope!r} is not among the scopes; expected of "
                 f"{', '.join(pruning['scopes'])}, or [] for no fine-tuning"
             )
-    if sites and not models.prunable(description, sites):
+    if not models.prunable(description, sites, pruning["scopes"]):
+        read = ", ".join(sites) if sites else "all sites"
         raise NodalError(
-            f"{where}.activations.sites: pruning needs both ends of a weight matrix, and "
-            f"{', '.join(sites)} have none; expected more sites, or pruning.methods: []"
+            f"{where}.activations.sites: pruning needs both ends of a weight matrix of "
+            f"{', '.join(pruning['scopes'])}, and {read} have none; expected other sites or "
+            "scopes, or pruning.methods: []"
         )
 
 

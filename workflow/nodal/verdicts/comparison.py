@@ -14,7 +14,8 @@ from nodal.verdicts.claims import unified
 def read(folders):
     """Folders of experiments, `results/{experiment}` or what a join made -> {name: layer table}.
 
-    Raises NodalError for fewer than two, and naming two folders of one name.
+    Raises NodalError for fewer than two, and naming two folders of one name, that were measured
+    otherwise, or that call different networks the same.
     """
     if len(folders) < 2:
         raise NodalError(f"compare: {len(folders)} folder; expected two or more experiments")
@@ -27,7 +28,33 @@ def read(folders):
                 "names, or seeds of one experiment brought together by nodal join"
             )
         known[name], layers[name] = folder, tables.read(folder, "layers")
+        for other in known:
+            _require_comparable(*((known[n], layers[n]) for n in (name, other)))
     return layers
+
+
+def _require_comparable(one, other):
+    """Each: (folder, layer table)."""
+    (folder, table), (beside, known) = one, other
+    for column in ("threshold", "split"):
+        found, expected = table[column].iloc[0], known[column].iloc[0]
+        if found != expected:
+            raise NodalError(f"compare: {folder}: {column} is {found}, of {beside} {expected}")
+    name = table.network.iloc[0]
+    if name == known.network.iloc[0] and not _is_one_network(table, known):
+        raise NodalError(
+            f"compare: {folder} and {beside} are different networks of one name, {name}, and would "
+            "count as one; expected experiments of two names"
+        )
+
+
+def _is_one_network(*tables):
+    """Whether two layer tables may be two readings of one: its data, blocks, and sizes of sites."""
+    data, blocks = ({table[key].max() for table in tables} for key in ("dataset", "block"))
+    sizes = [table.groupby(["block", "site"]).nodes.first() for table in tables]
+    shared = sizes[0].index.intersection(sizes[1].index)
+    alike = (sizes[0][shared] == sizes[1][shared]).all()
+    return len(data) == len(blocks) == 1 and len(shared) > 0 and alike
 
 
 def compare(layers, target):

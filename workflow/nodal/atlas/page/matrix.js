@@ -11,6 +11,7 @@ const KEY = 56; // pixels of the bar that says what colours mean
  * rows, columns: names along the sides. entry(i, j): the value of a cell. colour(value): [r, g, b].
  * frames: [{from, size}] squares on the diagonal. width: of all of it; height: of the cells, a square
  * where it is not given. says(i, j): words for a cell. open(i, j): what a click does.
+ * index(i): the number of a row and column where names have no room, i itself if not given.
  * axes: {x, y} what the sides are. key: {low, high, colour(share of the way)} what colours mean.
  * Returns {element, svg, redraw({entry, frames, ...})}.
  */
@@ -64,11 +65,11 @@ function visible({ rows, columns, entry }, { width, height }) {
   const [down, across] = [few(rows.length, height), few(columns.length, width)];
   if (down === 1 && across === 1) return { n: rows.length, m: columns.length, entry };
   const largest = (i, j) => {
-    let found = 0;
+    let found = NaN;
     for (let r = i * down; r < Math.min((i + 1) * down, rows.length); r++) {
       for (let c = j * across; c < Math.min((j + 1) * across, columns.length); c++) {
         const value = entry(r, c);
-        if (Math.abs(value) > Math.abs(found)) found = value;
+        if (!Number.isNaN(value) && !(Math.abs(value) <= Math.abs(found))) found = value;
       }
     }
     return found;
@@ -103,14 +104,14 @@ function paint(canvas, state, layout) {
   part("height", height / whole.height);
 }
 
-function decorate(svg, { rows, columns, frames, axes, key }, layout) {
+function decorate(svg, { rows, columns, frames, axes, key, index }, layout) {
   const { x, y, width, height, bottom, left, below, upright } = layout;
   const [w, hh] = [x + width + RIGHT, y + height + bottom];
   svg.setAttribute("viewBox", `0 0 ${w} ${hh}`);
   svg.parentNode?.style.setProperty("max-width", `${w}px`);
   const [dx, dy] = [width / columns.length, height / rows.length];
   const ticks = [];
-  const places = (list, n) => (list ? list.map((name, i) => [i, name]) : numbers(n));
+  const places = (list, n) => (list ? list.map((name, i) => [i, name]) : numbers(n, index));
   for (const [i, name] of places(left, rows.length)) {
     ticks.push(
       s(
@@ -207,9 +208,9 @@ function keyOf({ low, high, colour }, { x, y, width, height, ticks }) {
   return [...bar, text(right - KEY - 5, "end", low), text(right + 5, "start", high)];
 }
 
-function numbers(n) {
+function numbers(n, index = (i) => i) {
   const step = [5, 10, 20, 50, 100, 200, 500].find((each) => n / each <= 8) ?? 1000;
-  return Array.from({ length: Math.ceil(n / step) }, (_, i) => [i * step, number(i * step)]);
+  return Array.from({ length: Math.ceil(n / step) }, (_, i) => [i * step, number(index(i * step))]);
 }
 
 function listen(svg, output, state) {

@@ -98,6 +98,18 @@ function sorted(rows, columns, order) {
     .map(([row]) => row);
 }
 
+/** A function that gives the focus back to where it is, once the rows are drawn anew. */
+function focused(body) {
+  const row = document.activeElement?.closest?.("tr");
+  if (!row || !body.contains(row)) return () => {};
+  const links = (within) => [...within.querySelectorAll("a, button")];
+  const [place, at] = [row.ariaRowIndex, links(row).indexOf(document.activeElement)];
+  return () => {
+    const again = body.querySelector(`tr[aria-rowindex="${place}"]`);
+    if (again) links(again)[at]?.focus({ preventScroll: true });
+  };
+}
+
 function drawRows(frame, body, columns, rows) {
   const all = rows.length <= MANY;
   const first = all ? 0 : Math.max(0, Math.floor(frame.scrollTop / ROW) - AROUND);
@@ -125,5 +137,7 @@ function drawRows(frame, body, columns, rows) {
       ),
     ),
   );
+  const refocus = focused(body);
   body.replaceChildren(...[space(first), ...drawn, space(rows.length - last)].filter(Boolean));
+  refocus();
 }

@@ -78,6 +78,7 @@ function orderedPart(names, C, { boolean, cluster }, says) {
     columns: rows.length ? rows : [""],
     colour: ink(),
     entry: (i, j) => (shown.length ? boolean[shown[i] * C + shown[j]] : 0),
+    index: (i) => shown[i],
     frames: framesOf(clusterSizes(cluster)),
     says: shown.length ? says(shown) : null,
   };

@@ -2,7 +2,7 @@
 
 import { values } from "./arrays.js";
 import { lineChart } from "./chart.js";
-import { sequential } from "./colours.js";
+import { ink, sequential } from "./colours.js";
 import { h, named, number, percent } from "./dom.js";
 import { explorer } from "./explorer.js";
 import { sumOfMatrices } from "./fields.js";
@@ -47,9 +47,9 @@ async function shareMap(atlas, block) {
   const best = Array.from({ length: C }, (_, label) => {
     const column = Array.from({ length: H }, (_, head) => share[head * C + label] || 0);
     const most = Math.max(...column);
-    return { label, head: column.indexOf(most), most };
+    return { label, head: most > 0 ? column.indexOf(most) : H, most };
   }).sort((a, b) => a.head - b.head || b.most - a.most);
-  const colour = sequential();
+  const [colour, blank] = [sequential(), ink()(0)];
   const names = best.map(({ label }) => atlas.labels[label]);
   const entry = (i, j) => share[i * C + best[j].label];
   const plot = matrixPlot({
@@ -59,10 +59,13 @@ async function shareMap(atlas, block) {
     height: Math.max(60, Math.min(24 * H, 360)),
     key: { low: "0%", high: `${100 * MOST}%`, colour },
     entry,
-    colour: (v) => colour((v || 0) / MOST),
+    colour: (v) => (Number.isFinite(v) ? colour(v / MOST) : blank),
     axes: { x: "label, by its largest head", y: "head" },
     label: `Shares of the heads of block ${block.block}`,
-    says: (i, j) => ["head ", i, " has ", percent(entry(i, j)), " of ", named(names[j])],
+    says: (i, j) =>
+      Number.isFinite(entry(i, j))
+        ? ["head ", i, " has ", percent(entry(i, j)), " of ", named(names[j])]
+        : ["no node knows ", named(names[j])],
     open: (i) => {
       location.hash = atlas.to.head(block.block, i);
     },
@@ -84,7 +87,12 @@ async function shareMap(atlas, block) {
     picture: () => plot.svg,
     rows,
     name: `block${block.block}_shares`,
-    caption: [`Q = ${number(block.all.Q)}, null ${number(block.all.Q_null)}. Heads: `, links],
+    caption: [
+      `Q = ${number(block.all.Q)}, null ${number(block.all.Q_null)}. `,
+      share.some(Number.isNaN) && "Blank: a label that no node knows. ",
+      "Heads: ",
+      links,
+    ],
   });
 }
 

@@ -259,7 +259,8 @@ async function similar(atlas, tap, node) {
     [tap.similar.tap, tap.similar.node, tap.similar.cosine].map(values),
   );
   const K = tap.similar.node.shape[1];
-  const where = tap.field.form === "factors" ? "at all sites of this page" : "at its own site";
+  const across = at.some((place) => atlas.taps[place] !== tap.name);
+  const where = across ? "at all sites of this page" : "at its own site";
   const items = Array.from({ length: K }, (_, r) => node * K + r).map((k) =>
     h(
       "li",

@@ -52,7 +52,7 @@ const methodsOf = (list) => {
   return [...new Set([...Object.keys(METHODS), ...found])].filter((method) => found.has(method));
 };
 
-const keyOf = (row) => row.target ?? row.threshold;
+const keyOf = (row) => row.target ?? `theta ${row.threshold}`;
 
 function curve(shown, method, measure) {
   const own = shown.filter((row) => row.method === method && typeof row[measure] === "number");

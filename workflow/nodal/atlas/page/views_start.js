@@ -228,15 +228,16 @@ function cell(atlas, row, name, format, low, high) {
   if (!row) return h("td", {});
   const tap = `block${row.block}.${row.site}`;
   const value = row[name];
-  const share = typeof value === "number" ? (value - low) / (high - low || 1) : 0;
-  const words = typeof value === "number" ? format(value) : number(value);
+  const known = typeof value === "number";
+  const share = known ? (value - low) / (high - low || 1) : Number(value === "infinite");
+  const words = known ? format(value) : number(value);
   const weak = row.p_chance > CHANCE && h("abbr", { title: "readout at chance" }, " ⚠");
   const inside = atlas.taps.includes(tap) ? h("a", { href: atlas.to.site(tap) }, words) : words;
   return h(
     "td",
     {
       style: { "--share": share.toFixed(3) },
-      class: "heat",
+      class: (known || share > 0) && "heat",
       title: tap,
     },
     inside,
