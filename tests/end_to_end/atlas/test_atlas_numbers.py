@@ -171,7 +171,7 @@ def test_points_of_the_pruning_view_say_what_they_are(browser, made):
 
 
 def test_a_theta_is_a_point_of_its_own_beside_a_dilution_of_that_number(browser, made, tmp_path):
-    """theta = 0.3, the paper's, may remove nine tenths of the weights; a target of 0.3 never does."""
+    """theta = 0.3, the paper's, may remove nine tenths of the weights; a target of 0.3 does not."""
     points = "return document.querySelectorAll('.charts .point').length"
     browser.open(made[1])
     browser.go("#pruning")
