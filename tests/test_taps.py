@@ -124,6 +124,45 @@ def test_silenced_nodes_are_zero_within_the_block_only(cct, tap):
         assert torch.equal(cct(images), plain)
 
 
+@pytest.mark.parametrize("tap", ["block0.heads", "block1.k"])
+def test_silencing_leaves_the_other_nodes_of_the_tap_as_they_are(cct, tap):
+    images, others = torch.randn(2, 1, 8, 8), [n for n in range(12) if n not in (3, 5)]
+    with torch.no_grad():
+        with taps.capture(cct, [tap]) as plain:
+            cct(images)
+        with taps.silenced(cct, tap, [3, 5]), taps.capture(cct, [tap]) as silenced:
+            cct(images)
+    assert torch.equal(silenced[tap][..., others], plain[tap][..., others])
+    assert not silenced[tap][..., [3, 5]].any()
+    assert plain[tap][..., [3, 5]].all()
+
+
+def test_a_cnn_is_read_after_each_relu_and_after_each_stages_pooling():
+    torch.manual_seed(0)
+    settings = {"name": "vgg11", "width": 4, "stages": [1, 3]}
+    model = models.build(settings, 5, (3, 8, 8)).eval()
+    x, expected = torch.randn(4, 3, 8, 8), {}
+    with torch.no_grad():
+        with taps.capture(model) as captured:
+            model(x)
+        for b, stage in enumerate(model.stages):
+            n_convolutions = 0
+            for layer in stage:
+                x = layer(x.clone())
+                if isinstance(layer, torch.nn.ReLU):
+                    n_convolutions += 1
+                    expected[f"block{b}.conv{n_convolutions}"] = x
+            del expected[f"block{b}.conv{n_convolutions}"]  # of which the pooling is the tap
+            x = expected[f"block{b}.out"] = F.max_pool2d(x, 2)
+    assert captured.keys() == expected.keys()
+    for tap, maps in expected.items():
+        torch.testing.assert_close(captured[tap], maps.flatten(2).transpose(1, 2))
+        assert (maps >= 0).all()
+    sides = [round(tokens.shape[1] ** 0.5) for tokens in captured.values()]
+    assert sides == [4, 4, 4, 2]
+    assert models.token_side(models.describe(settings), 8) == max(sides)
+
+
 def test_silencing_all_heads_leaves_the_projections_bias(cct):
     images = torch.randn(2, 1, 8, 8)
     with (

@@ -14,7 +14,10 @@ import torch
 from nodal import datasets, training
 from nodal.errors import NodalError
 from nodal.training import loop
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 CONFIG = {"name": "cct", "width": 16, "depth": 2, "heads": 2, "mlp_ratio": 1,
           "attention_dropout": 0.1, "stochastic_depth": 0.1}  # fmt: skip
@@ -163,6 +166,57 @@ def test_weights_that_the_last_step_breaks_are_no_success(small):
             training.fit(model, task, {**RECIPE, "epochs": 1}, 0)
     finally:
         hook.remove()
+
+
+def rate_by_hand(epoch):
+    """RECIPE with a cooldown: warm-up to 1, half a cosine from 1 to 3, the lowest rate after."""
+    if epoch < 1:
+        return 1e-6 + (2e-3 - 1e-6) * epoch
+    if epoch < 3:
+        return 1e-5 + (2e-3 - 1e-5) / 2 * (1 + np.cos(np.pi * (epoch - 1) / 2))
+    return 1e-5
+
+
+def test_steps_follow_the_schedule_and_clip_and_decay(small):
+    """What the optimizer is given at every step, not what the history says of it."""
+    seen = []
+
+    def look(optimizer, *_):
+        groups = optimizer.param_groups
+        weights = [p for group in groups for p in group["params"]]
+        norm = torch.stack([p.grad.norm() for p in weights if p.grad is not None]).norm().item()
+        decays = {
+            id(p): group["weight_decay"] for group in groups for p in group["params"]
+        }  # fmt: skip
+        seen.append(([group["lr"] for group in groups], norm, decays))
+
+    hook = register_optimizer_step_pre_hook(look)
+    try:
+        model, _ = train(small, cooldown_epochs=1, clip_norm=0.01)
+    finally:
+        hook.remove()
+    steps = -(-len(small.train.labels) // RECIPE["batch_size"])
+    assert steps > 1
+    assert len(seen) == 4 * steps
+    for i, (rates, norm, _) in enumerate(seen):
+        assert rates == pytest.approx([rate_by_hand(i / steps)] * 2, rel=1e-6)
+        assert norm <= 0.01 * (1 + 1e-4)
+    decays = seen[-1][2]
+    for name, parameter in model.named_parameters():
+        decayed = parameter.ndim > 1 and name != "classifier.positional_emb"
+        assert decays[id(parameter)] == (0.05 if decayed else 0), name
+
+
+def test_a_sample_keeps_each_input_with_its_label(digits):
+    task = training.Task.from_dataset(digits[1])
+    known = {}
+    for image, label in zip(task.train_inputs, task.train_labels, strict=True):
+        known.setdefault(image.numpy().tobytes(), set()).add(int(label))
+    sample = task.sample(0.3, seed=1)
+    assert len(sample.train_inputs) == round(0.3 * len(task.train_labels))
+    for image, label in zip(sample.train_inputs, sample.train_labels, strict=True):
+        assert int(label) in known[image.numpy().tobytes()]
+    assert sample.train_labels.tolist() != task.train_labels[: len(sample.train_labels)].tolist()
 
 
 def test_cooldown_epochs_are_trained_at_the_lowest_rate(small):
