@@ -44,11 +44,12 @@ def forget(path):
 
 
 def epoch(opened, config, memory, path=None):
-    task = training.Task.bounded(opened, memory=memory)
+    kept = None if path else training.Task.bounded(opened, memory=memory)
 
     def run():
         if path:
-            forget(path)
+            forget(path)  # which does not reach what is mapped, so each time it is mapped anew
+        task = kept or training.Task.bounded(opened, memory=memory)
         model = training.initial_model(config, opened, 0)
         settings = training.complete({**RECIPE, "epochs": 1, "warmup_epochs": 0})
         optimizer = torch.optim.AdamW(training.parameter_groups(model, 0.05), lr=1e-3, fused=True)

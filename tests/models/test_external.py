@@ -77,6 +77,25 @@ def test_no_plan_downloads_weights(monkeypatch):
     assert described.blocks == 1, "whose widths are computed, so it needs memory"
 
 
+def test_a_vit_whose_blocks_are_no_plain_encoders_is_refused():
+    """Gated feed-forward parts have no weight from `mid` to `hidden`; maps have no tokens."""
+    from timm.layers import SwiGLUPacked
+    from timm.models.vision_transformer import VisionTransformer
+
+    sizes = {"img_size": 32, "patch_size": 16, "embed_dim": 24, "depth": 2, "num_heads": 2}
+
+    plain, gated, mapped = (
+        VisionTransformer(**sizes, **more) for more in ({}, {"mlp_layer": SwiGLUPacked}, {})
+    )
+    mapped.blocks[1].register_forward_hook(lambda _, __, tokens: tokens[:, None])
+    mapped.norm = torch.nn.Flatten(1, 2)
+    external._require_encoders(plain, "plain", (3, 32, 32))
+    with pytest.raises(NodalError, match=r"blocks\.0\.mlp\.fc1 of gated gives 5 x 96, not 5 token"):
+        external._require_encoders(gated, "gated", (3, 32, 32))
+    with pytest.raises(NodalError, match=r"blocks\.1 of mapped gives 1 x 5 x 24, not 5 tokens of"):
+        external._require_encoders(mapped, "mapped", (3, 32, 32))
+
+
 def test_weights_from_before_batches_were_counted_are_taken(tmp_path):
     """Published files of that age, resnet18-5c106cde.pth for one, are without the counts."""
     model, other = models.build(RESNET, 5, (3, 32, 32)), models.build(RESNET, 5, (3, 32, 32))

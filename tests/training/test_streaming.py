@@ -1,5 +1,6 @@
 """Training from the disk: the same to the bit as from memory, the next batch read meanwhile."""
 
+import math
 import threading
 
 import h5py
@@ -9,7 +10,7 @@ import torch
 from nodal import datasets, training
 from nodal.errors import NodalError
 from nodal.files import hdf5
-from nodal.training import streaming
+from nodal.training import streaming, task
 from test_training import CONFIG, RECIPE, same
 
 
@@ -31,6 +32,22 @@ def test_what_does_not_fit_stays_on_disk_and_trains_the_same_network(digits):
         other, expected = fit(whole, dataset)
     assert same(one, other)
     assert history == expected
+
+
+def test_a_sample_of_what_stays_on_disk_stays_there_and_is_the_same(digits):
+    with datasets.opened(digits[0]) as dataset:
+        size = training.n_bytes(dataset.train.inputs)
+        streamed = training.Task.bounded(dataset, memory=size // 10).sample(0.3, 5)
+        whole = training.Task.bounded(dataset, memory=size).sample(0.3, 5)
+        assert isinstance(streamed.train_inputs, training.Stream)
+        assert len(streamed.train_inputs) == len(whole.train_inputs) == 404
+        shuffled = torch.randperm(404)
+        assert torch.equal(streamed.train_inputs[shuffled], whole.train_inputs[shuffled])
+        assert torch.equal(streamed.train_inputs[7:90], whole.train_inputs[7:90])
+        again = streamed.sample(0.5, 1), whole.sample(0.5, 1)
+        assert torch.equal(*(one.train_inputs[:] for one in again))
+        one, other = fit(streamed, dataset)[0], fit(whole, dataset)[0]
+    assert same(one, other)
 
 
 def test_texts_are_always_in_memory():
@@ -63,8 +80,25 @@ def test_what_goes_wrong_while_reading_is_raised():
         next(streaming.ahead(training.Stream(np.arange(4), take), [slice(0, 2), slice(2, 4)]))
 
 
-def test_a_third_of_the_jobs_memory_is_the_inputs():
+def test_a_third_of_the_jobs_memory_is_the_inputs(monkeypatch):
+    """Also on a GPU, to which they come through it."""
     assert training.room(torch.device("cpu"), 3000) == 10**9
+    for free, expected in ((9 * 10**9, 10**9), (6 * 10**8, 2 * 10**8)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10**11))
+        assert training.room(torch.device("cuda"), 3000) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "expected"),
+    [
+        ("cpu", (3, 32, 32), 64),
+        ("cuda", (3, 32, 32), 1000),
+        ("cuda", (3, 224, 224), 222),
+        ("cuda", (3, 9000, 9000), 1),
+    ],
+)
+def test_a_pass_takes_fewer_of_larger_inputs(kind, shape, expected):
+    assert task.passing(torch.device(kind), math.prod(shape)) == expected
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from nodal.training.task import IN_MEMORY
 
 CACHED = 2**18  # numbers that stay in the processor's cache while they are read several times
 CACHED_SUMS = 2**16  # and while they are added to
+ON_GPU = 2**26  # instead of both: there each slice costs a start of its kernels
 STRONG = 10.0  # penalty of a query at which the mean over tokens is the only minimum nearby
 HISTORY = 30  # steps that L-BFGS remembers
 FLAT = 1e-6  # the least curvature that coordinates are scaled by
@@ -95,7 +96,8 @@ def in_cache(tokens, *others):
 
     What is read several times is read from memory once.
     """
-    rows = max(1, CACHED // tokens.values[0].numel())
+    at_once = ON_GPU if tokens.values.is_cuda else CACHED
+    rows = max(1, at_once // tokens.values[0].numel())
     valid = repeat(None) if tokens.valid is None else tokens.valid.split(rows)
     return zip(tokens.values.split(rows), valid, *(x.split(rows) for x in others), strict=False)
 
@@ -109,7 +111,7 @@ def valid_rows(tokens):
 
 def sum_of_squares(rows):
     """(n, D) -> (D,) in double precision; what is added to stays in the cache."""
-    at_once = max(1, CACHED_SUMS // rows.shape[1])
+    at_once = max(1, (ON_GPU if rows.is_cuda else CACHED_SUMS) // rows.shape[1])
     sums = torch.zeros(at_once, rows.shape[1], device=rows.device)
     for part in rows.split(at_once):
         part = part.float()

@@ -6,10 +6,9 @@ from nodal import datasets, models, training
 from nodal.files import storage
 from nodal.pipeline.jobs import job
 
-with job(snakemake) as log:
+with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
     params = snakemake.params
-    dataset = datasets.load(snakemake.input.dataset)
-    task = training.Task.from_dataset(dataset, training.pick_device(params.device))
+    task = training.Task.streamed(dataset, training.pick_device(params.device))
     model = training.initial_model(params.model, dataset, seed=0)
     models.load_pretrained(model, params.weights)
     accuracy, loss = training.evaluate(model.to(task.device), task, params.train["precision"])

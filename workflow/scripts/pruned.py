@@ -4,14 +4,15 @@ import torch  # noqa: F401  before the job limits its cores
 from nodal import datasets, sweep, training
 from nodal.pipeline.jobs import job
 
-with job(snakemake) as log:
+with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
     params, wildcards = snakemake.params, snakemake.wildcards
     settings = {
         **params.settings, "dilutions": [params.target], "thresholds": [],
         "scopes": ["all"], "tuned_scopes": ["all"],
     }  # fmt: skip
-    dataset = datasets.load(snakemake.input.dataset)
-    task = training.Task.from_dataset(dataset, training.pick_device(params.device))
+    device = training.pick_device(params.device)
+    memory = training.room(device, snakemake.resources.mem_mb)
+    task = training.Task.bounded(dataset, device, memory)
     model, content = training.load_model(snakemake.input.model, task.device)
     measured = sweep.read_measured(snakemake.input.readouts, params.sites, settings["split"])
     [cut] = sweep.cuts(model, measured, settings)

@@ -11,11 +11,12 @@ from nodal import datasets, sweep, training
 from nodal.files import storage
 from nodal.pipeline.jobs import job
 
-with job(snakemake) as log:
+with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
     params, seed = snakemake.params, int(snakemake.wildcards.seed)
     train, settings = params.train, params.settings
-    dataset = datasets.load(snakemake.input.dataset)
-    task = training.Task.from_dataset(dataset, training.pick_device(params.device))
+    device = training.pick_device(params.device)
+    memory = training.room(device, snakemake.resources.mem_mb)
+    task = training.Task.bounded(dataset, device, memory)
     model, _ = training.load_model(snakemake.input.model, task.device)
     measured = sweep.read_measured(snakemake.input.readouts, params.sites, settings["split"])
     cuts = sweep.cuts(model, measured, settings)

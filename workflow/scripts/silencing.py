@@ -6,10 +6,11 @@ from nodal import datasets, sweep, training
 from nodal.files import storage
 from nodal.pipeline.jobs import job
 
-with job(snakemake) as log:
+with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
     params = snakemake.params
-    dataset = datasets.load(snakemake.input.dataset)
-    task = training.Task.from_dataset(dataset, training.pick_device(params.device))
+    device = training.pick_device(params.device)
+    memory = training.room(device, snakemake.resources.mem_mb)
+    task = training.Task.bounded(dataset, device, memory)
     model, _ = training.load_model(snakemake.input.model, task.device)
     rows = sweep.silence_heads(model, task, params.heads, params.blocks, params.precision)
     storage.write_csv(snakemake.output[0], pd.DataFrame(rows))

@@ -121,8 +121,8 @@ def confusions(network, n_labels):
     return {"confusions": unsigned(counts), "test": chosen}
 
 
-def pooling_of(network, found):
-    """{tap: (query, scale) as tensors, or None where tokens add to a mean}."""
+def pooling_of(network, found, device):
+    """{tap: (query, scale) as tensors on the device, or None where tokens add to a mean}."""
     pooled = {tap: None for tap in found.fields}
     if network.pooling is None:
         return pooled
@@ -130,7 +130,9 @@ def pooling_of(network, found):
         for tap in pooled:
             if found.readouts[tap]["pooled"] == "sequence":
                 group = file[tap]
-                pooled[tap] = tuple(torch.from_numpy(group[key][:]) for key in ("query", "scale"))
+                pooled[tap] = tuple(
+                    torch.from_numpy(group[key][:]).to(device) for key in ("query", "scale")
+                )
     return pooled
 
 
@@ -154,7 +156,8 @@ def build(network, task, settings):
     found = read(network, settings["sites"], ends, settings["threshold"])
     k = shown(found.lists, settings["lists_room"])
     lists = {tap: examples.first(of, k) for tap, of in found.lists.items()}
-    shades = examples.shade(model, task, lists, pooling_of(network, found), settings["precision"])
+    pooled = pooling_of(network, found, task.device)
+    shades = examples.shade(model, task, lists, pooled, settings["precision"])
     part = describe(network, found, edges, shades, settings)
     part |= {"heads": list(heads_of(network, found)), **confusions(network, task.n_classes)}
     part["accuracy"] = tables.value(content["test_accuracy"])

@@ -6,6 +6,7 @@ named in `taps` are read, one block each. Outputs are (B, D, height, width), (B,
 no place.
 """
 
+import math
 from functools import lru_cache, partial
 from importlib import import_module
 
@@ -217,6 +218,28 @@ def _is_last(small, large):
     return small[0] == small[1] != small[2]  # a square map
 
 
+def _require_encoders(network, name, shape):
+    """Raise NodalError unless every block of a ViT reads and gives all tokens of an image, (T, D).
+
+    Windows, maps and gated feed-forward parts have other shapes, which taps would misread.
+    """
+    parts = ("", ".attn.qkv", ".attn.proj", ".mlp.fc1", ".mlp.fc2")
+    taps = [f"blocks.{b}{part}" for b in range(len(network.blocks)) for part in parts]
+    grid = getattr(getattr(network, "patch_embed", None), "grid_size", None)
+    found = _outputs(network, name, taps, shape)
+    n_tokens = grid and math.prod(grid) + getattr(network, "num_prefix_tokens", 0)
+    for b, block in enumerate(network.blocks):
+        width, hidden = block.attn.proj.in_features, block.mlp.fc2.in_features
+        widths = (block.mlp.fc2.out_features, 3 * width, width, hidden, block.mlp.fc2.out_features)
+        for part, expected in zip(parts, widths, strict=True):
+            if found[f"blocks.{b}{part}"] != (n_tokens, expected):
+                raise NodalError(
+                    f"model.name: blocks.{b}{part} of {name} gives "
+                    f"{' x '.join(map(str, found[f'blocks.{b}{part}']))}, not {n_tokens} tokens of "
+                    f"{expected}; expected model.taps, the names of modules to read"
+                )
+
+
 def build(settings, n_classes, inputs):
     """settings: source, name and taps, as described.
 
@@ -225,4 +248,6 @@ def build(settings, n_classes, inputs):
     name, taps = settings["name"], settings["taps"] or ()
     network = _create(settings["source"], name, n_classes, inputs.shape)
     last = _channels_last(network, name, taps, inputs.shape)
+    if not taps:
+        _require_encoders(network, name, inputs.shape)
     return External(network, taps, inputs.shape[1:], last)

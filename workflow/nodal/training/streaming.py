@@ -10,22 +10,29 @@ from nodal.files import hdf5
 class Stream:
     """Inputs that are read and brought to the device when a slice, or some by index, are taken.
 
-    inputs: an array, or one of an HDF5 file. take: see the readers of nodal.training.
+    inputs: an array, or one of an HDF5 file. take: see the readers of nodal.training. index: of the
+    inputs that it has, in its order; None: all.
     """
 
-    def __init__(self, inputs, take):
-        self.inputs, self.take = inputs, take
+    def __init__(self, inputs, take, index=None):
+        self.inputs, self.take, self.index = inputs, take, index
         self._rows = None
 
     def __len__(self):
-        return len(self.inputs)
+        return len(self.inputs if self.index is None else self.index)
 
     def __getitem__(self, rows):
+        if self.index is not None:
+            rows = self.index[rows]
         if not torch.is_tensor(rows):
             return self.take(self.inputs[rows])
         if self._rows is None:
             self._rows = hdf5.rows(self.inputs)
         return self.take(self._rows[rows.cpu().numpy()])
+
+    def some(self, index):
+        """A Stream of some of the inputs; index: a tensor."""
+        return Stream(self.inputs, self.take, index if self.index is None else self.index[index])
 
 
 def ahead(inputs, batches):

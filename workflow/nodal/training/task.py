@@ -14,6 +14,7 @@ IN_MEMORY = 2**29  # bytes of a split's inputs
 # Inputs in a forward pass without gradients: on a processor, what is little enough for its cache is
 # a third faster than a thousand, whose activations are new memory each time.
 PASSING = {"cpu": 64, "cuda": 1000}
+PASSED = 2**25  # numbers in them at most: a first layer of 64 filters makes 8 GB of that
 READERS = {  # kind of input -> who reads it
     "image": ("nodal.training.pixels", "Pixels"),
     "text": ("nodal.training.words", "Words"),
@@ -80,10 +81,9 @@ class Task:
         generator = torch.Generator().manual_seed(seed)
         n = max(2, round(share * len(self.train_labels)))
         index = torch.randperm(len(self.train_labels), generator=generator)[:n]
-        index = index.sort().values.to(self.device)
-        return replace(
-            self, train_inputs=self.train_inputs[index], train_labels=self.train_labels[index]
-        )
+        index, inputs = index.sort().values.to(self.device), self.train_inputs
+        some = inputs.some(index) if isinstance(inputs, Stream) else inputs[index]
+        return replace(self, train_inputs=some, train_labels=self.train_labels[index])
 
     def prepared(self, inputs):
         """A slice of the inputs -> what the network takes, without augmentation."""
@@ -96,20 +96,25 @@ def n_bytes(inputs):
 
 
 def room(device, memory_mb):
-    """Bytes that the inputs of a split may take: a third of the job's memory, or of a GPU's."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] // 3
-    return memory_mb * 10**6 // 3
+    """Bytes that the inputs of a split may take: a third of the job's memory, through which they
+    come, and on a GPU of what is free there."""
+    own = memory_mb * 10**6 // 3
+    return min(own, torch.cuda.mem_get_info(device)[0] // 3) if device.type == "cuda" else own
 
 
 def pick_device(name):
-    """'auto', 'cpu' or 'cuda' -> torch.device. Raises NodalError for a GPU that is not there."""
+    """'auto', 'cpu' or 'cuda' -> torch.device. Raises NodalError for a GPU that is not there.
+
+    Convolutions on it are in fp32 where fp32 is asked for, as matrices are: not in TF32, which
+    keeps 10 bits.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise NodalError(
             "compute.device: cuda asked for, but no GPU is visible; expected cpu or auto"
         )
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)
 
 
@@ -130,12 +135,18 @@ def slow_precision(device, precision):
     )
 
 
+def passing(device, n_numbers):
+    """How many inputs go through a network at once; n_numbers: in one of them."""
+    return max(1, min(PASSING[device.type], PASSED // n_numbers))
+
+
 @torch.no_grad()
 def predict(model, task, inputs, precision="fp32", batch_size=None):
     """Logits (N, C) in float32 of a split's inputs, in evaluation mode."""
     model.eval()
     logits, order = [], task.reader.ranked(inputs)
-    for batch in ahead(inputs, order.split(batch_size or PASSING[task.device.type])):
+    size = batch_size or passing(task.device, inputs[:1].numel())
+    for batch in ahead(inputs, order.split(size)):
         with autocast(task.device, precision):
             logits.append(model(task.prepared(batch)).float())
     return torch.cat(logits)[order.argsort()]
