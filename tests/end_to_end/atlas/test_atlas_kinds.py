@@ -53,6 +53,18 @@ def test_a_hundred_labels_of_seven_blocks_fit(browser, tmp_path, capsys):
         print(f"\natlas of 100 labels and 7 blocks of width 256: {len(text) / 1e6:.2f} MB, node to "
               f"node {busy:.0f} ms of the main thread, {took:.0f} ms on the clock")  # fmt: skip
     assert busy < 200
+    browser.go("#head/1.0")
+    browser.theta(0.02)  # at which it has more labels than names have room for
+    ticks = browser.run(
+        "return [...document.querySelectorAll('.plot svg')[2].querySelectorAll('.tick')]"
+        ".map((tick) => tick.textContent)"
+    )
+    listed = browser.run(
+        "return [...document.querySelectorAll('.clusters .chip')].map((a) => a.textContent)"
+    )
+    assert len(listed) > 26
+    shown = [f"label {tick}" for tick in ticks[: len(ticks) // 2]]  # every fifth, down the side
+    assert shown == listed[::5], "labels, not their ranks"
 
 
 def test_a_thousand_labels_and_two(browser, tmp_path):
