@@ -231,10 +231,16 @@ def dump(model, task, forms, settings, precision, targets, attributes):
             }
 
         files, ends = opened(targets.activations), opened(targets.extremes)
-        logits = []
+        answers = []
         for split, inputs, labels, observe, answer in (
-            ("train", task.train_inputs, task.train_labels, squares.add, lambda _: None),
-            ("test", task.test_inputs, task.test_labels, largest.add, logits.append),
+            ("train", task.train_inputs, task.train_labels, squares.add, lambda logits: None),
+            (
+                "test",
+                task.test_inputs,
+                task.test_labels,
+                largest.add,
+                lambda logits: answers.append(logits.float().cpu()),
+            ),
         ):
             passing = _Pass(model, task, forms, settings, precision, files, split, observe, answer)
             passing.run(list(names), inputs, labels)
@@ -246,7 +252,7 @@ def dump(model, task, forms, settings, precision, targets, attributes):
             _store_extremes(files, ends)
     if targets.logits:
         with storage.write_hdf5(targets.logits, attributes) as file:
-            storage.put(file, "logits", torch.cat(logits).numpy())
+            storage.put(file, "logits", torch.cat(answers).numpy())
             storage.put(file, "labels", task.test_labels.cpu().numpy())
 
 
@@ -291,7 +297,7 @@ class _Pass:
                 batch = slice(start, start + size)
                 with autocast(self.task.device, self.precision):
                     logits = self.model(self.task.prepared(inputs[batch]))
-                self.answer(logits.float().cpu())
+                self.answer(logits)
                 for tap in names:
                     for form, pooled in captured.pop(tap).items():
                         if (tap, form) not in streams:

@@ -59,6 +59,11 @@ def equal_weights(tokens, mask=None):
     return weights / weights.sum(1, keepdim=True)
 
 
+def read_query(group, device):
+    """What a file of queries holds of a tap -> (query (D,), scale (D,)) on the device."""
+    return tuple(torch.from_numpy(group[key][:]).to(device) for key in ("query", "scale"))
+
+
 class Sequence:
     """Pools every tap with its query, and beside it with none: the forms `sequence` and `mean`.
 

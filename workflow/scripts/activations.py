@@ -1,6 +1,6 @@
 """Dump every tap. In: the dataset, a model, queries. Out: a file a block, its extremes, logits."""
 
-import torch
+import torch  # noqa: F401  before the job limits its cores
 from nodal import activations, datasets, pooling, training
 from nodal.files import storage
 from nodal.pipeline.jobs import job
@@ -13,10 +13,7 @@ def forms(path, device, settings, model):
     with storage.read_hdf5(path) as file:
         activations.require_own_queries(path, dict(file.attrs), training.content(model))
         return pooling.Sequence(
-            {
-                tap: tuple(torch.from_numpy(group[key][:]).to(device) for key in ("query", "scale"))
-                for tap, group in file.items()
-            }
+            {tap: pooling.read_query(group, device) for tap, group in file.items()}
         )
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from nodal import heads, snp, training
 from nodal.atlas import connections, examples, fields, tables
 from nodal.atlas.arrays import encode, unsigned
 from nodal.files import storage
+from nodal.pooling import read_query
 
 SHOWN = (8, 4, 2)  # inputs of a list
 ENTRY_BYTES = 20  # of one input in a list, with its shades, as text
@@ -129,10 +129,7 @@ def pooling_of(network, found, device):
     with storage.read_hdf5(network.pooling) as file:
         for tap in pooled:
             if found.readouts[tap]["pooled"] == "sequence":
-                group = file[tap]
-                pooled[tap] = tuple(
-                    torch.from_numpy(group[key][:]).to(device) for key in ("query", "scale")
-                )
+                pooled[tap] = read_query(file[tap], device)
     return pooled
 
 

@@ -40,7 +40,7 @@ class Images:
                 raise NodalError(f"no image in the {split} split")
         shapes = {split: file[split]["inputs"].shape[1:] for split in self.splits}
         _require_one_size(shapes)
-        _require_each_channel(settings, shapes["train"][-1])
+        require_each_channel("dataset", settings, shapes["train"][-1])
         mean, std = _moments(histograms["train"])
         file.attrs["mean"] = settings.get("mean") or mean
         file.attrs["std"] = settings.get("std") or std
@@ -90,12 +90,13 @@ def _require_one_size(shapes):
         raise NodalError(f"images of two sizes: {', '.join(said)}; expected one")
 
 
-def _require_each_channel(settings, channels):
+def require_each_channel(where, settings, channels):
+    """Raise NodalError unless mean and std, where given, have a value for each channel."""
     for key in ("mean", "std"):
         given = settings.get(key)
         if given and len(given) != channels:
             raise NodalError(
-                f"dataset.{key}: {len(given)} values for images of {channels} channel(s); "
+                f"{where}.{key}: {len(given)} values for images of {channels} channel(s); "
                 f"expected {channels}"
             )
 

@@ -295,9 +295,9 @@ def load_state(model, state, path):
     nothing that is measured here depends on it.
     """
     own = model.state_dict()
-    counts = {key: own[key] for key in own if key.endswith("num_batches_tracked")}
-    if missing := counts.keys() - state.keys():
-        state = {**state, **{key: counts[key] for key in missing}}
+    uncounted = {key for key in own.keys() - state.keys() if key.endswith("num_batches_tracked")}
+    if uncounted:
+        state = {**state, **{key: own[key] for key in uncounted}}
     for key in own:
         if key not in state:
             raise NodalError(f"{path}: {key} is missing; the model needs it")

@@ -4,6 +4,7 @@ import re
 from urllib.parse import urlparse
 
 from nodal import datasets, models
+from nodal.datasets.images import require_each_channel
 from nodal.datasets.tree import is_tree
 from nodal.errors import NodalError, closest
 from nodal.files.download import local_path
@@ -216,12 +217,8 @@ def _check_dataset(where, dataset, given):
     datasets.check(where, dataset)
     shape = source.image_shape
     channels = shape[0] if shape else dataset["channels"] if "size" in source.settings else None
-    for key in ("mean", "std"):
-        if channels and dataset[key] and len(dataset[key]) != channels:
-            raise NodalError(
-                f"{where}.{key}: {len(dataset[key])} values for images of {channels} channel(s); "
-                f"expected {channels}"
-            )
+    if channels:
+        require_each_channel(where, dataset, channels)
 
 
 def _check_lists(config):
