@@ -14,7 +14,7 @@ import pytest
 import torch
 from jsonschema import Draft202012Validator
 from nodal import datasets, pooling, pruning, snp, training
-from nodal.atlas import document, inputs, network
+from nodal.atlas import document, fields, inputs, network
 from nodal.atlas.arrays import decode
 from nodal.taps import capture
 from PIL import Image
@@ -92,16 +92,69 @@ def test_a_full_page_holds_the_nodes_of_the_largest_field_and_says_so(on_grid):
     assert not any("left out" in line for line in whole["left_out"])
 
 
+def held(sources, room):
+    """{tap: what a page of this room holds of its field}, and the page's document."""
+    found = document.gather(sources, room=room)
+    return {name: tap["field"] for name, tap in found["seeds"][0]["taps"].items()}, found
+
+
 def test_factors_that_do_not_fit_give_way_to_the_largest_entries(planted):
     sources, whole = planted
-    small = document.gather(sources, room=1200)
-    fields = [tap["field"] for tap in small["seeds"][0]["taps"].values()]
-    assert {field["form"] for field in fields} == {"entries"}
-    size = sum(len(field[key]["data"]) for field in fields for key in ("place", "value"))
+    parts, small = held(sources, 1200)
+    assert {field["form"] for field in parts.values()} == {"entries"}
+    size = sum(len(field[key]["data"]) for field in parts.values() for key in ("place", "value"))
     assert size < 600, "matrices have half of the room"
     assert any("left out" in line for line in small["left_out"])
-    held = [tap["field"]["form"] for tap in whole["seeds"][0]["taps"].values()]
-    assert set(held) == {"factors"}
+    forms = [tap["field"]["form"] for tap in whole["seeds"][0]["taps"].values()]
+    assert set(forms) == {"factors"}
+
+
+def test_factors_stand_while_all_of_them_fit_and_the_widest_give_way_first():
+    """One site is four times as wide as the others: equal shares alone would not do."""
+    random = np.random.default_rng(0)
+    own = {f"block0.{site}": random.normal(size=(n, 9)).astype("f4") for site, n in
+           (("heads", 10), ("hidden", 40), ("ff", 10))}  # fmt: skip
+    taps = {tap: snp.Factors(rows, rows[::-1].copy()) for tap, rows in own.items()}
+    all_of_it = sum(fields.size(fields.factors(field)) for field in taps.values())
+    for room, wide in ((all_of_it, "factors"), (all_of_it - 1, "entries")):
+        parts = fields.held_fields(taps, room)
+        assert list(parts) == list(taps)
+        forms = {tap: part["form"] for tap, part in parts.items()}
+        assert forms == {"block0.heads": "factors", "block0.hidden": wide, "block0.ff": "factors"}
+        assert sum(map(fields.size, parts.values())) <= room
+
+
+def test_a_page_of_both_forms_says_what_it_lacks(planted):
+    """At `room` the narrower taps stand as factors and `hidden` as entries."""
+    sources, _ = planted
+    forms = []
+    for room in range(1500, 9000, 250):
+        parts, small = held(sources, room)
+        forms.append({part["form"] for part in parts.values()})
+        if len(forms[-1]) == 2:
+            assert any("above 0.1 of a node's maximum" in line for line in small["left_out"])
+            break
+    assert {"factors", "entries"} in forms
+
+
+@pytest.mark.parametrize(("room", "there"), [(1200, False), (5400, True)])
+def test_heads_have_their_own_matrices_where_nodes_have_not(planted, room, there):
+    """The sums of all nodes, those left out too; or it says that they are not there."""
+    sources, _ = planted
+    parts, small = held(sources, room)
+    assert parts["block0.heads"]["form"] == "entries"
+    for block in small["seeds"][0]["heads"]:
+        if parts[f"block{block['block']}.heads"]["form"] == "factors":
+            assert "matrices" not in block, "the page adds up those of the nodes"
+        elif there:
+            with h5py.File(sources.networks[0].matrices[block["block"]]) as file:
+                matrices = snp.read(file["heads"]).matrices()
+            expected = [matrices[own].sum(0) for own in (slice(4), slice(4, 8), slice(8, 12))]
+            np.testing.assert_allclose(decode(block["matrices"]), expected, rtol=1e-5)
+        else:
+            assert block["matrices"] is None
+    said = any("room for the matrices of heads" in line for line in small["left_out"])
+    assert said != there
 
 
 def test_neighbours_are_the_connections_that_andc_keeps(planted):

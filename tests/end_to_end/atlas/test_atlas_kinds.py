@@ -81,6 +81,19 @@ def test_a_thousand_labels_and_two(browser, tmp_path):
             assert browser.heading() != "Nothing here"
 
 
+def test_a_head_whose_matrix_has_no_room_shows_its_numbers(browser, tmp_path):
+    sources = artifacts.make(artifacts.Plan(list("abcde"), tmp_path, width=12, heads=3, n_test=20))
+    for room, there in ((1200, False), (5400, True)):
+        found = document.gather(sources, room)
+        assert (found["seeds"][0]["heads"][0]["matrices"] is not None) == there
+        (tmp_path / f"{room}.html").write_text(page.assemble(found))
+        browser.open(tmp_path / f"{room}.html")
+        browser.go("#head/0.0")
+        assert ("has no room in the page" in browser.run(TEXT)) != there
+        assert (browser.run("return document.querySelectorAll('.plot').length") > 1) == there
+        assert browser.run("return document.querySelector('[data-name=noise] dd').textContent")
+
+
 TEXTS = """return [...document.querySelector(".input-list").querySelectorAll(".text")].map(
   (text) => text.textContent)"""
 

@@ -8,7 +8,7 @@ from nodal.atlas.arrays import decode, size, unsigned
 from nodal.files import storage
 
 FORMAT, VERSION = "nodal atlas", 1
-MATRICES, LISTS = 0.5, 0.25  # shares of the room: entries of matrices, lists of inputs
+MATRICES, HEADS, LISTS = 0.5, 0.2, 0.25  # shares of the room: of nodes, of heads, of inputs
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ def gather(sources, room):
         task, named = training.Task.streamed(dataset, device), []
         settings = {
             "sites": sources.sites, "threshold": sources.threshold, "room": MATRICES * room,
-            "lists_room": LISTS * room, "precision": sources.compute["precision"],
+            "heads_room": HEADS * room, "lists_room": LISTS * room,
+            "precision": sources.compute["precision"],
         }  # fmt: skip
         for each in sources.networks:
             part, lists = network.build(each, task, settings)
@@ -100,7 +101,8 @@ def _matrices_left_out(document):
     lines = {}
     for seed in document["seeds"]:
         parts = [tap["field"] for tap in seed["taps"].values()]
-        held = [decode(part["held"]) for part in parts if part["form"] == "entries"]
+        parts = [part for part in parts if part["form"] == "entries"]
+        held = [decode(part["held"]) for part in parts]
         if held:
             missing = sum(int((each == 0).sum()) for each in held)
             rest = (
@@ -112,6 +114,10 @@ def _matrices_left_out(document):
                 f"{parts[0]['above']:g} of a node's maximum; {rest}."
             )
             lines.setdefault(line, []).append(str(seed["seed"]))
+        if any(block.get("matrices", 0) is None for block in seed["heads"]):
+            lines.setdefault("there was no room for the matrices of heads.", []).append(
+                str(seed["seed"])
+            )
     return [
         f"Seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}: {line}" for line, seeds in lines.items()
     ]

@@ -40,48 +40,59 @@ def factors(field):
 
 
 def entries(field, room):
-    """nodal.snp.Dense -> the entries above ABOVE of each node's maximum, within `room` bytes.
+    """A field -> the entries above ABOVE of each node's maximum, within `room` bytes.
 
     Nodes of the largest field come first until the room is full; `count` is 0 for the others.
     place: row * C + column; value: entry / maximum; scale: the maximum, (D,).
     """
     largest = field.largest()
-    place, value = [], []
-    for nodes in snp.node_blocks(*field.shape):
-        for matrix, top in zip(field.matrices(nodes), largest[nodes], strict=True):
-            share = matrix.ravel() / top if top > 0 else np.zeros(matrix.size, np.float32)
-            place.append(np.flatnonzero(share > np.float32(ABOVE)))
-            value.append(share[place[-1]].astype(np.float16))
-    held = _within(place, np.argsort(-largest, kind="stable"), room)
-    count = np.where(held, [len(p) for p in place], 0)
-    kept = np.flatnonzero(held)
-    nothing = np.zeros(0)
+    place, value = _within(field, largest, room)
+    held = np.zeros(len(largest), bool)
+    held[list(place)] = True
+    kept, nothing = sorted(place), np.zeros(0)
     return {
         "form": "entries",
         "above": ABOVE,
         "held": encode(held, "u1"),
-        "count": unsigned(count),
+        "count": unsigned(np.array([len(place.get(n, ())) for n in range(len(largest))])),
         "place": unsigned(np.concatenate([nothing, *(place[n] for n in kept)])),
         "value": encode(np.concatenate([nothing, *(value[n] for n in kept)]), "f2"),
         "scale": encode(np.maximum(largest, 0), "f4"),
     }
 
 
-def _within(place, order, room):
-    """bool (D,): the nodes, in this order, whose entries fit; four bytes each, as text 4/3."""
-    cost = np.cumsum([4 * 4 / 3 * len(place[node]) for node in order])
-    held = np.zeros(len(place), bool)
-    held[order[cost <= room]] = True
-    return held
+def _within(field, largest, room):
+    """{node: places}, {node: values} of the nodes whose entries fit, those of the largest first.
+
+    Four bytes an entry, as text 4/3; no node after the first that does not fit is looked at.
+    """
+    order, place, value = np.argsort(-largest, kind="stable"), {}, {}
+    for block in snp.node_blocks(*field.shape):
+        for node, matrix in zip(order[block], field.matrices(order[block]), strict=True):
+            top = largest[node]
+            share = matrix.ravel() / top if top > 0 else np.zeros(matrix.size, np.float32)
+            found = np.flatnonzero(share > np.float32(ABOVE))
+            room -= 4 * 4 / 3 * len(found)
+            if room < 0:
+                return place, value
+            place[node], value[node] = found, share[found].astype(np.float16)
+    return place, value
 
 
-def held_field(field, room):
-    """Factors where both fit in `room` bytes, else the largest entries; see there."""
-    if isinstance(field, snp.Factors):
-        part = factors(field)
-        if size(part) <= room:
-            return part
-    return entries(field, room)
+def held_fields(fields, room):
+    """{tap: field} -> {tap: what the page holds of it}, all within `room` bytes.
+
+    Factors where they fit, else the largest entries. Every tap has an equal share; what the smaller
+    leave of theirs is shared by the others, so that all are held as factors if all of them fit.
+    """
+    whole = {tap: factors(f) for tap, f in fields.items() if isinstance(f, snp.Factors)}
+    needs = {tap: size(whole[tap]) if tap in whole else np.inf for tap in fields}
+    parts = {}
+    for left, tap in enumerate(sorted(fields, key=needs.get)):
+        share = room / (len(fields) - left)
+        parts[tap] = whole[tap] if needs[tap] <= share else entries(fields[tap], share)
+        room -= size(parts[tap])
+    return {tap: parts[tap] for tap in fields}
 
 
 def size(part):

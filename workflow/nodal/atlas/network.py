@@ -80,16 +80,14 @@ def describe(network, found, edges, shades, settings):
     """
     near = fields.similar(found.fields)
     around = connections.neighbours(edges, found.diagonals, found.fields)
-    taps, room = {}, settings["room"]
-    for left, (tap, held) in enumerate(found.fields.items()):
-        part = fields.held_field(held, room / (len(found.fields) - left))
-        room -= fields.size(part)
+    parts, taps = fields.held_fields(found.fields, settings["room"]), {}
+    for tap, held in found.fields.items():
         readout = found.readouts[tap]
         taps[tap] = {
             "accuracy": tables.value(readout["accuracy_test"]),
             "pooled": str(readout["pooled"]),
             **fields.statistics(found.rows[tap], found.clusters[tap], held),
-            "field": part,
+            "field": parts[tap],
             "null": fields.null(held, settings["threshold"], network.seed),
             "similar": near[tap],
             **around[tap],
@@ -99,15 +97,28 @@ def describe(network, found, edges, shades, settings):
     return {"seed": network.seed, "taps": taps, "train_diagonals": diagonals}
 
 
-def heads_of(network, found):
-    """heads/block{b}.csv; on a grid, where nodes stand with some entries alone, heads' matrices."""
+def heads_of(network, found, taps, room):
+    """heads/block{b}.csv, with the heads' matrices if `room` bytes hold those of all blocks.
+
+    They are there only where the page cannot add up the nodes' own, of which it has some entries.
+    """
     for path in network.heads:
         block = tables.head_block(storage.read_csv(path))
-        field = found.fields.get(f"block{block['block']}.heads")
-        if isinstance(field, snp.Dense):
+        tap = f"block{block['block']}.heads"
+        if tap in taps and taps[tap]["field"]["form"] == "entries":
             n_heads = len(next(iter(block["heads"].values())))
-            block["matrices"] = encode(heads.head_matrices(field.matrices(), n_heads), "f4")
+            size = 4 * 4 / 3 * n_heads * found.fields[tap].shape[1] ** 2
+            block["matrices"] = None
+            if size * len(network.heads) <= room:
+                block["matrices"] = encode(_head_sums(found.fields[tap], n_heads), "f4")
         yield block
+
+
+def _head_sums(field, n_heads):
+    """(H, C, C): a head's nodes at a time, for all of a large tap would take gigabytes."""
+    size = field.shape[0] // n_heads
+    nodes = [slice(start, start + size) for start in range(0, n_heads * size, size)]
+    return np.concatenate([heads.head_matrices(field.matrices(own), 1) for own in nodes])
 
 
 def confusions(network, n_labels):
@@ -144,8 +155,8 @@ def shown(lists, room):
 def build(network, task, settings):
     """A network's artifacts, run once more on the inputs they name -> its part, and its lists.
 
-    settings: those of `describe`, and sites, lists_room, precision, device. Returns the part of the
-    document and the indices of inputs in its lists, (D, K) arrays.
+    settings: those of `describe`, and sites, heads_room, lists_room, precision. Returns the part of
+    the document and the indices of inputs in its lists, (D, K) arrays.
     """
     model, content = training.load_model(network.model, task.device)
     edges = [(e.source, e.target, e.weight.detach().float().cpu().numpy()) for e in model.edges()]
@@ -156,6 +167,7 @@ def build(network, task, settings):
     pooled = pooling_of(network, found, task.device)
     shades = examples.shade(model, task, lists, pooled, settings["precision"])
     part = describe(network, found, edges, shades, settings)
-    part |= {"heads": list(heads_of(network, found)), **confusions(network, task.n_classes)}
+    part["heads"] = list(heads_of(network, found, part["taps"], settings["heads_room"]))
+    part |= confusions(network, task.n_classes)
     part["accuracy"] = tables.value(content["test_accuracy"])
     return part, [np.asarray(p["index"]) for of in lists.values() for p in of.values()]

@@ -8,6 +8,7 @@ import { explorer } from "./explorer.js";
 import { sumOfMatrices } from "./fields.js";
 import { matrixPlot } from "./matrix.js";
 import { figure } from "./save.js";
+import { numbersRow } from "./slider.js";
 import { dataTable } from "./table.js";
 import { word } from "./words.js";
 
@@ -287,6 +288,14 @@ async function singleHead(atlas, block, head, theta) {
   const nodes = Array.from({ length: tap.perHead }, (_, i) => head * tap.perHead + i);
   const of = (column) => block.heads[`head_${column}`][head];
   const numbers = { n_clusters: of("n_clusters"), signal: of("signal"), noise: of("noise") };
+  const file = `heads/block${block.block}.csv`;
+  if (tap.field.form === "entries" && !block.matrices)
+    return h(
+      "section",
+      {},
+      h("p", { class: "warning" }, "The matrix of this head has no room in the page. Its numbers:"),
+      numbersRow(numbers, "head", `As in ${file}.`),
+    );
   const size = atlas.C * atlas.C;
   const matrix = block.matrices
     ? (await values(block.matrices)).subarray(head * size, (head + 1) * size)
@@ -296,7 +305,7 @@ async function singleHead(atlas, block, head, theta) {
     theta,
     matrix,
     own: { numbers },
-    file: `heads/block${block.block}.csv`,
+    file,
     what: "head",
     name: `head_${block.block}.${head}`,
     about: `The sum over its nodes ${nodes[0]} to ${nodes.at(-1)} at ${name}.`,

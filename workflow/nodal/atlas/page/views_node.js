@@ -79,7 +79,7 @@ function absent(atlas, tap, node) {
     h(
       "p",
       { class: "warning" },
-      "The matrix of this node is not in the page: matrices on a grid are held for the nodes of the largest field until the page is full. Its numbers and clusters are.",
+      "The matrix of this node is not in the page, which has room for those of the largest fields alone. Its numbers and clusters are.",
     ),
     numbersRow(own.numbers, "node", `As in snp/block${Atlas.place(tap.name).block}.csv.`),
     clusterList(atlas, own.cluster),
