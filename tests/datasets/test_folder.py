@@ -331,6 +331,22 @@ def test_damaged_images_are_left_out_if_asked(tmp_path):
     assert next(line for line in said if line.startswith("left out")).count("ant/8.png") == 1
 
 
+@pytest.mark.parametrize(("value", "said"), [(4095, "; 16 levels are left"), (40_000, None)])
+def test_what_is_lost_of_16_bits_is_said(tmp_path, value, said):
+    deep = {f"set/test/bee/{i}.png": png(Image.new("I;16", (4, 4), value - i)) for i in (2, 3)}
+    lines = []
+    prepare_tree(tmp_path, tree() | deep, said=lines)
+    (line,) = (line for line in lines if "16 bits" in line)
+    assert line.startswith("2 images of 16 bits, of which the upper 8 are kept; their largest")
+    assert f"{value - 2:,} of 65,535" in line
+    assert ("levels" in line) == (said is not None)
+    assert said is None or said in line
+    lines.clear()
+    (tmp_path / "again").mkdir()
+    prepare_tree(tmp_path / "again", tree(), said=lines)
+    assert not any("16 bits" in line for line in lines)
+
+
 def test_a_label_of_damaged_images_alone_is_named(tmp_path):
     files = tree() | {f"set/test/bee/{i}.png": b"no image" for i in range(2)}
     with pytest.raises(NodalError, match="label 'bee' has no input in the test split"):

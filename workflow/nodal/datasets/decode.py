@@ -13,15 +13,18 @@ from nodal.errors import NodalError
 BATCH = 512  # images in a batch at most
 
 
-def decode(name, data, size, channels):
+def decode(name, data, size, channels, deep=None):
     """Bytes of an image file -> (size, size, channels) uint8.
 
     The shorter side is resized to `size` and the middle cut out. Transparency is laid over white,
-    unsigned 16-bit images are scaled to 8. Raises NodalError naming the file if it does not decode.
+    unsigned 16-bit images are scaled to 8; `deep`, a list, then gets the largest value of one.
+    Raises NodalError naming the file if it does not decode.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
             _require_unsigned(image)
+            if deep is not None and image.mode.startswith("I"):
+                deep.append(int(np.asarray(image).max()))
             image = _eight_bit(ImageOps.exif_transpose(image))
             image = image.convert("L" if channels == 1 else "RGB")
             if image.size != (size, size):
@@ -55,11 +58,13 @@ def _eight_bit(image):
 class Decoder:
     """Image files -> batches of images of one size; those that do not decode are left out.
 
-    damaged: so far, one line for each that was left out, which names it.
+    damaged: so far, one line for each that was left out, which names it. deep: the largest value of
+    each of 16 bits.
     """
 
     def __init__(self, size, channels):
-        self.size, self.channels, self.damaged = size, channels, []
+        self.size, self.channels = size, channels
+        self.damaged, self.deep = [], []
 
     def batches(self, items):
         """Iterable of (name, bytes, label) -> (images (n, size, size, channels), labels (n,)).
@@ -82,6 +87,6 @@ class Decoder:
         if isinstance(data, NodalError):
             return data
         try:
-            return decode(name, data, self.size, self.channels)
+            return decode(name, data, self.size, self.channels, self.deep)
         except NodalError as error:
             return error

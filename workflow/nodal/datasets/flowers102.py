@@ -55,6 +55,7 @@ def open_source(settings, files, log):
         splits={split: images(rows) for split, rows in division.splits.items()},
         origins={of: f"{split} {origin}" for of, origin in division.origins.items()},
         damaged=decoder.damaged,
+        deep=decoder.deep,
     )
 
 

@@ -30,6 +30,7 @@ def open_source(settings, files, log):
         splits={split: images(rows) for split, rows in division.splits.items()},
         origins=division.origins,
         damaged=decoder.damaged,
+        deep=decoder.deep,
     )
 
 

@@ -10,6 +10,7 @@ from nodal.errors import NodalError
 from nodal.files import storage
 
 NAMED = 20  # damaged images in an error
+DARK = 2**14  # below it 16-bit images are those of a camera of 12 bits, say
 BATCH_BYTES = 2**24  # of images that a source gives at once: memory does not follow their size
 
 
@@ -18,13 +19,15 @@ class Images:
     """splits: "train"/"test" -> iterable of (images (n, H, W, channels) uint8, labels (n,)).
 
     origins: "train"/"test" -> what the data calls that split. damaged: a line for each image that
-    was left out while the splits were read, which names it.
+    was left out while the splits were read, which names it. deep: the largest value of each image
+    of 16 bits.
     """
 
     label_names: list
     splits: dict[str, Iterable]
     origins: dict = field(default_factory=lambda: {split: split for split in SPLITS})
     damaged: list = field(default_factory=list)
+    deep: list = field(default_factory=list)
 
     def store(self, file, settings, log):
         """Write {split}/inputs and labels, and mean and std per channel as attributes.
@@ -35,6 +38,7 @@ class Images:
         """
         histograms = {split: _stream(file, split, images) for split, images in self.splits.items()}
         self._report_damaged(settings, log)
+        self._report_deep(log)
         for split, histogram in histograms.items():
             if histogram is None:
                 raise NodalError(f"no image in the {split} split")
@@ -55,6 +59,15 @@ class Images:
         n, named = len(self.damaged), "; ".join(self.damaged[:NAMED])
         more = f"; and {n - NAMED} more, all named in the log" if n > NAMED else ""
         raise NodalError(f"{named}{more}; dataset.skip_damaged: true leaves them out")
+
+    def _report_deep(self, log):
+        if self.deep:
+            largest = max(self.deep)
+            levels = f"; {largest // 256 + 1} levels are left: scale them first"
+            log(
+                f"{len(self.deep):,} images of 16 bits, of which the upper 8 are kept; their "
+                f"largest value is {largest:,} of 65,535{levels if largest < DARK else ''}"
+            )
 
 
 def _stream(file, split, batches):
