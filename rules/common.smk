@@ -8,7 +8,7 @@ from snakemake.logging import logger
 
 from nodal.pipeline import config as nodal_config
 from nodal import figures, models
-from nodal.pipeline import crosscheck, lock, schemas
+from nodal.pipeline import crosscheck, lock, remarks, schemas
 from nodal.pruning import METHODS
 
 
@@ -310,6 +310,12 @@ def sweeps(wildcards):
     return [(seed, method) for seed in seeds for method in swept(wildcards.experiment)]
 
 
+def pruned_by(wildcards):
+    """What the rows of a pruning table say of how it was made."""
+    pruning = experiment(wildcards)["pruning"]
+    return {key: pruning[key] for key in ("margin", "split", "epochs", "learning_rate")}
+
+
 def target(wildcards):
     """The percent of a pruned network's name, as a dilution."""
     return float(Decimal(wildcards.percent) / 100)
@@ -349,7 +355,7 @@ def results(names):
         ]
         files.append(f"results/{name}/atlas.html")
     for name, members in CONFIG["compare"].items():
-        if set(members) <= set(names):
+        if set(members) <= set(names) and not crosscheck.unlike(EXPERIMENTS, members):
             files += [f"results/comparisons/{name}/{f}" for f in ("layers.csv", "claims.csv")]
             files += [f"results/comparisons/{name}/comparison.{kind}" for kind in ("png", "svg")]
     return files

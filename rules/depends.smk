@@ -80,7 +80,7 @@ def checkpoint_content(wildcards):
     return digest(f"experiments.{wildcards.experiment}.train.checkpoint", path)
 
 
-def remarks():
+def changed():
     """What a plan does not show by itself: networks of other code, and what is made again."""
     for name in TRAINED:
         now = training_code(SimpleNamespace(experiment=name))
@@ -102,5 +102,5 @@ def remarks():
 
 
 if workflow.is_main_process:
-    for line in [*crosscheck.apart(CONFIG), *remarks()]:
+    for line in [*remarks.of(CONFIG), *changed()]:
         logger.warning(line)

@@ -73,7 +73,7 @@ rule pruning_table:
         runtime=30,
     params:
         sweeps=sweeps,
-        margin=setting("pruning", "margin"),
+        settings=pruned_by,
         code=code("pruning_table", "verdicts.dilution"),
     script:
         "../workflow/scripts/pruning_table.py"

@@ -1,11 +1,12 @@
 """Models against the published numbers and an independent implementation."""
 
 import os
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 import torch
-from nodal import models
+from nodal import models, sweep
 from nodal.errors import NodalError
 from nodal.taps import capture
 
@@ -220,6 +221,30 @@ def test_token_side_is_the_models(size, tokenizer):
     model = models.build(config, 2, (1, size, size))
     side = models.token_side(models.describe(config), size)
     assert model.classifier.positional_emb.shape[1] == side**2
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"name": "cct", "width": 8, "depth": 2},
+        {"name": "vgg11", "width": 4, "stages": [1, 1]},
+        {"name": "vgg11", "width": 4, "stages": [1, 2, 3]},
+        {"name": "resnet18", "width": 4, "units": [1, 1]},
+        {"name": "resnet18", "width": 4, "units": [2, 1]},
+        {"name": "resnet18", "width": 4},
+    ],
+)
+def test_a_plan_knows_which_sites_a_scope_can_be_pruned_between(config):
+    """By the edges of the built network, for one to three sites and every scope."""
+    edges = models.build(config, 3, (1, 32, 32)).edges()
+    described = models.describe(config)
+    site = {e.name: [e.source, e.target or e.source] for e in edges}
+    few = (some for n in (1, 2, 3) for some in combinations(described.sites, n))
+    for read in few:
+        known = [e for e in edges if {end.partition(".")[2] for end in site[e.name]} <= {*read}]
+        for scope in ("all", "blocks", "classifier", *described.sites):
+            found = bool(sweep.scopes([e for e in known if e.source], [scope]))
+            assert models.prunable(described, list(read), [scope]) == found, (read, scope)
 
 
 @pytest.mark.parametrize("name", ["cct_2", "text_cct_2"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from nodal.errors import NodalError
-from nodal.pipeline import config, crosscheck, reference, schemas
+from nodal.pipeline import config, reference, remarks, schemas
 
 ROOT = Path(__file__).parents[2]
 RAW = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -191,10 +191,47 @@ def test_seeds_that_cannot_differ_are_refused():
 
 def test_a_comparison_in_no_list_is_said():
     raw = deepcopy(RAW)
-    assert not list(crosscheck.apart(config.check(raw)))
+    assert not list(remarks.of(config.check(raw)))
     raw["compare"]["mixed"] = ["digits", "cifar100"]
-    (line,) = crosscheck.apart(config.check(raw))
+    (line,) = remarks.of(config.check(raw))
     assert line.startswith("compare.mixed: digits, cifar100 are not in one list")
+
+
+def test_what_has_no_effect_is_said():
+    """A network that nobody trains, a query that nobody learns, weights that nobody can prune."""
+    raw = deepcopy(RAW)
+    raw["experiments"]["digits_vgg"] |= {"pooling": {"epochs": 9}, "train": {"epochs": 0}}
+    raw["experiments"]["digits_vgg"]["seeds"] = [0]
+    taps = {"source": "torchvision", "name": "resnet18", "taps": ["layer1"], "pretrained": "w.pt"}
+    raw["experiments"]["mine"] = {
+        "dataset": "digits", "model": taps, "train": {"epochs": 0}, "seeds": [0],
+        "pruning": {"margin": 1.0},
+    }  # fmt: skip
+    found = [line.partition(" has no")[0] for line in remarks.of(config.check(raw))]
+    assert found[0].startswith("experiments.digits_vgg.train.epochs: 0 without model.pretrained")
+    assert found[1:] == ["experiments.digits_vgg.pooling:", "experiments.mine.pruning:"]
+
+
+def test_another_number_of_heads_than_the_published_networks_is_said():
+    raw = deepcopy(RAW)
+    mine = {"dataset": "digits", "seeds": [0], "train": {"checkpoint": "https://example.org/w.pt"}}
+    for heads, said in ((2, 1), (4, 0)):
+        model = {"name": "cct", "width": 256, "depth": 7, "mlp_ratio": 2, "heads": heads}
+        raw["experiments"]["mine"] = mine | {"model": model}
+        lines = list(remarks.of(config.check(raw)))
+        assert len(lines) == said
+        assert all("mine.model.heads: 2; the published network of width 256" in x for x in lines)
+
+
+@pytest.mark.parametrize(("key", "value"), [("threshold", 0.4), ("split", "train")])
+def test_a_comparison_of_what_is_measured_otherwise_is_not_made_and_said(key, value):
+    raw = deepcopy(RAW)
+    raw["experiments"]["digits_vgg"]["snp"] = {key: value}
+    said = list(remarks.of(config.check(raw)))
+    assert [line.split(",")[0] for line in said] == [
+        f"compare.{name}: not made" for name in ("digits", "digits_grid")
+    ]
+    assert all(f" snp.{key} of digits_vgg is {value}, of digits" in line for line in said)
 
 
 def test_fine_tuning_is_gentler_than_training():

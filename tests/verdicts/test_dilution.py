@@ -70,7 +70,7 @@ def test_the_dense_network_stands_in_every_method_of_its_seed():
         frames += [sweep_of("dense", seed, [(0.0, 0.0, 0.9 + seed / 100, 0.91)]),
                    sweep_of("andc", seed, [(0.5, 0.49, 0.7, 0.8)]),
                    sweep_of("random", seed, [(0.5, 0.49, 0.6, 0.7)])]  # fmt: skip
-    table = dilution.pruning_table(frames, margin=0.5)
+    table = dilution.pruning_table(frames, {"margin": 0.5, "split": "train"})
     assert set(table.method) == {"andc", "random"}
     assert len(table) == 2 * 2 * 2
     reference = table[table.target == 0]

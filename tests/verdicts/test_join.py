@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from nodal.errors import NodalError
@@ -103,6 +104,29 @@ def otherwise(**values):
     return lambda table, name: table.assign(**values) if set(values) <= set(table) else table
 
 
+def pruned(theta, **values):
+    """A sweep over theta, and what its rows say of themselves."""
+
+    said = {"target": np.nan, "threshold": theta, **values}
+    return lambda table, name: table.assign(**said) if name == "pruning" else table
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (pruned(0.4), r"pruning\.csv: seed 2: threshold is 0\.4, of seed 1 0\.3"),
+        (pruned(0.3, split="test"), r"pruning\.csv: seed 2: split is test, of seed 1 train"),
+        (pruned(0.3, epochs=1.0), r"pruning\.csv: seed 2: epochs is 1\.0, of seed 1 0\.25"),
+    ],
+)
+def test_what_was_pruned_otherwise_is_refused(tmp_path, other, message):
+    said = pruned(0.3, split="train", epochs=0.25)
+    one = written(tmp_path / "a", [1], said)
+    two = written(tmp_path / "b", [2], lambda t, name: other(said(t, name), name))
+    with pytest.raises(NodalError, match=message):
+        join.join([one, two], tmp_path / "never")
+
+
 @pytest.mark.parametrize(
     ("seeds", "change", "message"),
     [
@@ -175,6 +199,16 @@ def test_what_cannot_stand_side_by_side_is_refused(tmp_path, change, message):
     with pytest.raises(SystemExit, match=message):
         command.main(["compare", *map(str, folders), "--to", str(tmp_path / "never")])
     assert not (tmp_path / "never").exists()
+
+
+def test_forms_that_read_other_sites_of_one_network_stand_side_by_side(tmp_path):
+    def some(*sites):
+        return lambda table, name: table[table.site.isin(sites)] if name == "layers" else table
+
+    folders = [written(tmp_path / name, [1, 2], some(*sites))
+               for name, sites in (("a", ["proj", "ff"]), ("b", ["out"]))]  # fmt: skip
+    command.main(["compare", *map(str, folders), "--to", str(tmp_path / "all")])
+    assert set(pd.read_csv(tmp_path / "all" / "layers.csv").site) == {"proj", "ff", "out"}
 
 
 def test_many_experiments_share_colours(tmp_path):

@@ -9,7 +9,7 @@ with job(snakemake) as log:
         storage.read_csv(path).assign(seed=seed, method=method)
         for path, (seed, method) in zip(snakemake.input, snakemake.params.sweeps, strict=True)
     ]
-    table = dilution.pruning_table(frames, snakemake.params.margin)
+    table = dilution.pruning_table(frames, snakemake.params.settings)
     storage.write_csv(snakemake.output.table, table)
     storage.write_csv(snakemake.output.free, dilution.free_table(table))
     log(f"{len(frames)} sweeps")

@@ -59,7 +59,7 @@ def heads(table):
     figure.colorbar(
         axes[0].collections[0],
         ax=axes,
-        label=f"share of nodes (seed {table.seed.min()})",
+        label=f"share of nodes, test split (seed {table.seed.min()})",
         aspect=30,
     )
     _against_null(figure.add_subplot(grid[n_rows, :]), table)

@@ -35,15 +35,17 @@ class Family:
     settings: every key the family takes, with its default. layout: settings -> for each block its
     {site: sub-block}, in the order data meets them. outputs: sub-block -> the site that stands for
     it in the figures. side: of the finest tap's token grid, from settings and the image's side in
-    pixels; None where no grid is too fine. nodes: of the widest tap, from settings. head_sites:
-    those whose nodes belong to heads. kind: of the inputs they take. batch_norm: whether a step
-    needs more than one input.
+    pixels; None where no grid is too fine. nodes: of the widest tap, from settings. matrices:
+    settings -> (site, site) that weights lead from and to, in one block or on to the next.
+    head_sites: those whose nodes belong to heads. kind: of the inputs they take. batch_norm:
+    whether a step needs more than one input.
     """
 
     settings: dict
     layout: Callable
     outputs: dict
     nodes: Callable
+    matrices: Callable
     side: Callable | None = None
     head_sites: tuple = ()
     kind: str = "image"
@@ -57,6 +59,7 @@ class Description:
     layout: for each block its {site: sub-block}. heads: None where there are none. edges: whether
     the weights between its taps are known, so that they can be pruned. side: see Family; None
     where only the built model could tell. nodes: of the widest tap; None where only that could.
+    matrices: see Family.
     """
 
     family: str
@@ -68,6 +71,7 @@ class Description:
     edges: bool = True
     side: Callable | None = None
     nodes: int | None = None
+    matrices: tuple = MATRICES
     kind: str = "image"
     batch_norm: bool = False
 
@@ -103,10 +107,27 @@ def _stage_sites(n_convolutions):
     return dict.fromkeys([*(f"conv{i}" for i in range(1, n_convolutions)), "out"], "stage")
 
 
+def _stage_pairs(settings):
+    """A VGG's filters lead on to the next convolution's."""
+    return pairwise(site for n in settings["stages"] for site in _stage_sites(n))
+
+
 def _unit_sites(n_units):
     """Sites of a ResNet stage: inside each residual unit and after it; the last is the stage's."""
     names = [name for i in range(n_units) for name in (f"inner{i}", f"unit{i}")]
     return dict.fromkeys([*names[:-1], "out"], "stage")
+
+
+def _unit_pairs(settings):
+    """Within a unit, on to the next, and past a stage's first by the shortcut that widens."""
+    source = None
+    for n_units in settings["units"]:
+        sites = list(_unit_sites(n_units))
+        for i, (inner, end) in enumerate(zip(sites[::2], sites[1::2], strict=True)):
+            if source:
+                yield from ((source, inner), *([(source, end)] if i == 0 else []))
+            yield inner, end
+            source = end
 
 
 FAMILIES = {
@@ -120,6 +141,7 @@ FAMILIES = {
         side=lambda settings, size: _token_side(settings["kernel"], settings["conv_layers"], size),
         outputs={"MHA": "proj", "FF": "ff", "out": "out"},
         nodes=_encoder_nodes,
+        matrices=lambda settings: MATRICES,
         head_sites=HEAD_SITES,
     ),
     "text_cct": Family(
@@ -131,6 +153,7 @@ FAMILIES = {
         layout=lambda settings: (PARTS,) * settings["depth"],
         outputs={"MHA": "proj", "FF": "ff", "out": "out"},
         nodes=_encoder_nodes,
+        matrices=lambda settings: MATRICES,
         head_sites=HEAD_SITES,
         kind="text",
     ),
@@ -140,6 +163,7 @@ FAMILIES = {
         side=lambda settings, size: max(1, size // 2),
         outputs={"stage": "out"},
         nodes=lambda settings: settings["width"] * 2 ** min(3, len(settings["stages"]) - 1),
+        matrices=_stage_pairs,
         batch_norm=True,
     ),
     "resnet": Family(
@@ -148,6 +172,7 @@ FAMILIES = {
         side=lambda settings, size: size if size <= SMALL_IMAGE else -(-size // 4),
         outputs={"stage": "out"},
         nodes=lambda settings: settings["width"] * 2 ** (len(settings["units"]) - 1),
+        matrices=_unit_pairs,
         batch_norm=True,
     ),
 }
@@ -167,6 +192,12 @@ VARIANTS = {  # name -> family and the settings that differ from the family's
     "vgg16": ("vgg", {"stages": (2, 2, 3, 3, 3)}),
     "resnet18": ("resnet", {}),
 }
+
+
+HEADS = {  # of the published variants, which no shape of their weights tells
+    (own["width"], own["depth"]): own["heads"] for family, own in VARIANTS.values()
+    if family == "cct" and own
+}  # fmt: skip
 
 
 def describe(config):
@@ -207,6 +238,7 @@ def describe(config):
         head_sites=family.head_sites,
         side=family.side,
         nodes=family.nodes(settings),
+        matrices=tuple(family.matrices(settings)),
         kind=family.kind,
         batch_norm=family.batch_norm,
     )
@@ -232,12 +264,10 @@ def prunable(description, sites, scopes):
 
     The labels are one end of the classifier's. scopes: as in the pruning section.
     """
-    taps = [site for block in description.layout for site in block]
-    read = {*(sites or taps)}
-    matrices = MATRICES if description.head_sites else pairwise(taps)
-    led_to = {end for start, end in matrices if {start, end} <= read}
+    read = {*(sites or description.sites)}
+    led_to = {end for start, end in description.matrices if {start, end} <= read}
     led_to |= {"all", "blocks"} if led_to else set()
-    led_to |= {"classifier"} if taps[-1] in read else set()
+    led_to |= {"classifier"} if list(description.layout[-1])[-1] in read else set()
     return not led_to.isdisjoint(scopes)
 
 

@@ -7,9 +7,7 @@ import torch
 from nodal.datasets.inputs import Inputs
 from nodal.errors import NodalError
 from nodal.files.storage import load_torch
-from nodal.models import cct, load_state
-
-HEADS = {(128, 2): 2, (128, 4): 2, (256, 6): 4, (256, 7): 4, (384, 14): 6}  # (width, depth) -> H
+from nodal.models import HEADS, cct, load_state
 
 
 def load(path):

@@ -11,7 +11,7 @@ import yaml
 
 from nodal import __version__, models
 from nodal.errors import NodalError
-from nodal.pipeline import config, crosscheck, paths, schemas
+from nodal.pipeline import config, crosscheck, paths, remarks, schemas
 
 
 def read_config(path):
@@ -66,7 +66,7 @@ def check(arguments):
             f"{name}: {experiment['model']['name']} on {experiment['dataset']}, "
             f"{described.blocks} blocks, {len(experiment['seeds'])} seeds"
         )
-    for line in crosscheck.apart(checked):
+    for line in remarks.of(checked):
         print(line)
 
 

@@ -1,5 +1,6 @@
 """What a schema cannot say: names that must exist, and settings that must fit each other."""
 
+import itertools
 import re
 from urllib.parse import urlparse
 
@@ -233,14 +234,13 @@ def _check_lists(config):
                 )
 
 
-def apart(config):
-    """Comparisons that no target makes, one line each: their members stand in no list together."""
-    for name, members in config["compare"].items():
-        if not any(set(members) <= set(config[key]) for key in LISTS):
-            yield (
-                f"compare.{name}: {', '.join(members)} are not in one list of {', '.join(LISTS)}; "
-                f"made only if asked for: snakemake results/comparisons/{name}/layers.csv"
-            )
+def unlike(experiments, members):
+    """What keeps members of a comparison from standing side by side, in words; None: nothing."""
+    for key, name in itertools.product(("threshold", "split"), members):
+        found, expected = (experiments[each]["snp"][key] for each in (name, members[0]))
+        if found != expected:
+            return f"snp.{key} of {name} is {found}, of {members[0]} {expected}"
+    return None
 
 
 def require_files(config):

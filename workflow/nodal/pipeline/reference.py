@@ -15,15 +15,16 @@ INTRODUCTION = """\
 runs, and these tables are written from that schema (`make reference`). A key that is left out takes
 its default.
 
-Another file laid over this one changes single keys: `snakemake --configfile mine.yaml`. A stage
-reruns exactly when a key that it depends on changes: a new `snp.threshold` redoes the SNP matrices
-and what follows, never the training. A default written out, another order of the keys and `1` for
-`1.0` change nothing.
+Another file laid over this one changes single keys: `snakemake --cores all --configfile
+mine.yaml`. A stage reruns exactly when a key that it depends on changes: a new `snp.threshold`
+redoes the SNP matrices and what follows, never the training. A default written out, another order
+of the keys and `1` for `1.0` change nothing.
 
-A run in a folder of its own, `snakemake --directory /scratch/run --snakefile .../Snakefile`, reads
-that folder's `config/config.yaml` if there is one, else this one, and leaves everything there. A
-relative path means the folder of the file that names it: for a `config/config.yaml` the folder that
-holds `config/`, for `--configfile mine.yaml` the folder of `mine.yaml`, for `--config` the run's.
+A run in a folder of its own, `snakemake --cores all --directory /scratch/run --snakefile
+.../Snakefile`, reads that folder's `config/config.yaml` if there is one, else this one, and leaves
+everything there. A relative path means the folder of the file that names it: for a
+`config/config.yaml` the folder that holds `config/`, for `--configfile mine.yaml` the folder of
+`mine.yaml`, for `--config` the run's.
 
 Your own images:
 
@@ -33,15 +34,17 @@ datasets:
 experiments:
   mine:
     dataset: mine
-    model: {name: cct_7/3x1}
+    model: {name: cct_4/3x2}
     train: {recipe: basic, epochs: 100}
+    compute: {threads: 4}
 ```
 
 A `folder` is a directory, zip or tar: `train/` beside `test/` or `val/`, in any case; or label
 folders alone, with `test_share: 0.2`; or files in any order, with a `manifest: splits.csv` of the
 columns file, label and split. One folder more around everything is passed through. Arrays of an
-`npz` are named `x_train`, `y_train`, ... or as MedMNIST's. `results/logs/dataset/mine.log` counts
-what was taken, and what was not and why.
+`npz` are named `x_train`, `y_train`, ... or as MedMNIST's. Of 16-bit images the upper 8 are kept.
+`results/logs/dataset/mine.log` counts what was taken, and what was not and why. With fewer than
+some thousand images two epochs teach a query little: `pooling: {epochs: 0, steps: 100}`.
 
 Your own texts:
 
@@ -61,13 +64,15 @@ Texts lie in folders as images do (`.txt`), or in tables with named columns (`.c
 """
 
 
+SECTIONS = ("dataset", "experiment", "model", "train", "pooling", "activations", "readout", "snp",
+            "heads", "pruning", "atlas", "compute")  # fmt: skip
+
+
 def reference(schema=None):
     """The schema as Markdown tables, one per section: config/README.md's body."""
     schema = schema or schemas.load()
     sections = [("The file", schema)]
-    order = ("dataset", "experiment", "model", "train", "pooling", "activations", "readout", "snp",
-             "heads", "pruning", "atlas", "compute")  # fmt: skip
-    sections += [(f"`{name}`", schema["$defs"][name]) for name in order]
+    sections += [(f"`{name}`", schema["$defs"][name]) for name in SECTIONS]
     lines = []
     for title, section in sections:
         lines += [f"## {title}", ""]
@@ -84,10 +89,15 @@ def reference(schema=None):
 def _default(key, part, section):
     if key in section.get("required", ()):
         return "required"
-    if part.get("default") == {}:
-        return "as below" if "properties" in part else "none"
-    return f"`{yaml.safe_dump(part['default'], default_flow_style=True).split(chr(10))[0]}`" \
-        if "default" in part else "the variant's"  # fmt: skip
+    if key in SECTIONS and "properties" in part:
+        return "as below"
+    if "default" not in part:
+        return "the variant's"
+    default = part["default"]
+    if default == {}:
+        default = {name: one["default"] for name, one in part.get("properties", {}).items()}
+    said = yaml.safe_dump(default, default_flow_style=True, sort_keys=False).split("\n")[0]
+    return f"`{said}`" if default != {} else "none"
 
 
 def _meaning(part):

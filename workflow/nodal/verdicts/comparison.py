@@ -1,5 +1,6 @@
 """Experiments side by side: their headline taps in one table, the claim about all, one figure."""
 
+import itertools
 from pathlib import Path
 
 import pandas as pd
@@ -14,8 +15,7 @@ from nodal.verdicts.claims import unified
 def read(folders):
     """Folders of experiments, `results/{experiment}` or what a join made -> {name: layer table}.
 
-    Raises NodalError for fewer than two, and naming two folders of one name, that were measured
-    otherwise, or that call different networks the same.
+    Raises NodalError for fewer than two, and naming two folders of one name.
     """
     if len(folders) < 2:
         raise NodalError(f"compare: {len(folders)} folder; expected two or more experiments")
@@ -28,23 +28,21 @@ def read(folders):
                 "names, or seeds of one experiment brought together by nodal join"
             )
         known[name], layers[name] = folder, tables.read(folder, "layers")
-        for other in known:
-            _require_comparable(*((known[n], layers[n]) for n in (name, other)))
     return layers
 
 
 def _require_comparable(one, other):
-    """Each: (folder, layer table)."""
-    (folder, table), (beside, known) = one, other
+    """Each: (name, layer table)."""
+    (beside, known), (name, table) = one, other
     for column in ("threshold", "split"):
         found, expected = table[column].iloc[0], known[column].iloc[0]
         if found != expected:
-            raise NodalError(f"compare: {folder}: {column} is {found}, of {beside} {expected}")
-    name = table.network.iloc[0]
-    if name == known.network.iloc[0] and not _is_one_network(table, known):
+            raise NodalError(f"compare: {name}: {column} is {found}, of {beside} {expected}")
+    network = table.network.iloc[0]
+    if network == known.network.iloc[0] and not _is_one_network(table, known):
         raise NodalError(
-            f"compare: {folder} and {beside} are different networks of one name, {name}, and would "
-            "count as one; expected experiments of two names"
+            f"compare: {name} and {beside} are different networks of one name, {network}, and "
+            "would count as one; expected experiments of two names"
         )
 
 
@@ -54,14 +52,17 @@ def _is_one_network(*tables):
     sizes = [table.groupby(["block", "site"]).nodes.first() for table in tables]
     shared = sizes[0].index.intersection(sizes[1].index)
     alike = (sizes[0][shared] == sizes[1][shared]).all()
-    return len(data) == len(blocks) == 1 and len(shared) > 0 and alike
+    return len(data) == len(blocks) == 1 and alike
 
 
 def compare(layers, target):
     """{experiment: its layer table} -> `target`/layers.csv, claims.csv, comparison.png and .svg.
 
-    Returns the claims.
+    Returns the claims. Raises NodalError naming two that were measured otherwise, or that call
+    different networks the same.
     """
+    for pair in itertools.combinations(layers.items(), 2):
+        _require_comparable(*pair)
     table = pd.concat([t[t.headline].assign(experiment=name) for name, t in layers.items()])
     storage.write_csv(Path(target, "layers.csv"), table)
     claims = unified(layers)

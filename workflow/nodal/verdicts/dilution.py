@@ -8,11 +8,12 @@ from nodal.verdicts.statistics import by_seed
 ROUNDING = 1e-6  # of accuracies in a table
 
 
-def pruning_table(frames, margin):
+def pruning_table(frames, settings):
     """Sweeps of all seeds -> one table; the dense network stands in it as target 0 of every method.
 
     frames: data frames with columns seed and method; of each seed one is of the method `dense`.
-    margin: loss of accuracy, in points, up to which a dilution counts as free.
+    settings: of the pruning section, a column each: `margin`, the loss of accuracy, in points, up
+    to which a dilution counts as free, and what sets seeds apart that were not pruned alike.
     """
     reference = pd.concat(f for f in frames if f.method.iloc[0] == "dense")
     dense = reference.groupby("seed").accuracy_pruned.first()
@@ -25,7 +26,7 @@ def pruning_table(frames, margin):
     table.insert(0, "seed", table.pop("seed"))
     place = table.columns.get_loc("accuracy_pruned")
     table.insert(place, "accuracy_dense", table.seed.map(dense))
-    return table.assign(margin=margin)
+    return table.assign(**settings)
 
 
 def free_dilution(pruning, scope="all"):

@@ -23,7 +23,9 @@ ALIKE = {
         "block", "site", "part", "headline", "n_labels", "nodes", "trained_on", "tested_on",
         "dataset", "network", "pool", "grid", "threshold", "split",
     ],
-    "pruning": ["method", "scope", "target", "margin"],
+    "pruning": [
+        "method", "scope", "target", "threshold", "margin", "split", "epochs", "learning_rate",
+    ],
     "heads": ["block", "head", "label"],
 }  # fmt: skip
 
@@ -95,7 +97,7 @@ def _require_alike(rows, others, columns, where, other):
     for column in rows.columns.symmetric_difference(others.columns):
         raise NodalError(f"{where}: column {column!r} is in this or in seed {other}, not in both")
     columns = [column for column in columns if column in rows]
-    own, expected = (table[columns].reset_index(drop=True) for table in (rows, others))
+    own, expected = (_asked(t)[columns].reset_index(drop=True) for t in (rows, others))
     if own.equals(expected):
         return
     if len(own) != len(expected):
@@ -106,6 +108,13 @@ def _require_alike(rows, others, columns, where, other):
             raise NodalError(
                 f"{where}: {column} is {own[column][i]}, of seed {other} {expected[column][i]}"
             )
+
+
+def _asked(table):
+    """The same without the theta that a seed needed for a dilution: it is a finding."""
+    if "target" not in table:
+        return table
+    return table.assign(threshold=table.threshold.where(table.target.isna()))
 
 
 def _histories(folders):

@@ -120,6 +120,19 @@ def experiment_lines(name, paint=plain):
     yield f"look next at {folder / 'atlas.html'} (in a browser), {folder / 'figures'}/, {tables}/"
 
 
+def comparison_lines(claims, paint=plain):
+    """What a comparison came to, by its claims.csv, if it is of the tables that are there now."""
+    members = read_csv(claims.with_name("layers.csv")).experiment.unique()
+    tables = [RESULTS / name / "tables" / "layers.csv" for name in members]
+    made = claims.stat().st_mtime
+    newer = [name for name, table in zip(members, tables, strict=True)
+             if table.exists() and table.stat().st_mtime > made]  # fmt: skip
+    if newer:
+        yield f"older than {', '.join(newer)}: not shown"
+    else:
+        yield from verdict_lines(read_csv(claims), paint)
+
+
 def main(experiments):
     """Print what experiments came to, by their names.
 
@@ -137,7 +150,7 @@ def main(experiments):
         print("\n".join(experiment_lines(name, paint)))
     for comparison in sorted((RESULTS / "comparisons").glob("*/claims.csv")):
         print("\n" + paint(f"== {comparison.parent}/", "heading"))
-        print("\n".join(verdict_lines(read_csv(comparison), paint)))
+        print("\n".join(comparison_lines(comparison, paint)))
     print("\nslowest rules:")
     for rule, jobs, seconds in slowest_rules():
         print(f"   {rule:<18} {seconds:7.1f} s in {jobs} jobs")
