@@ -164,6 +164,14 @@ def test_a_value_beyond_16_bits_of_the_first_inputs_scale_is_said(trained, tmp_p
         run(*trained, tmp_path, late)
 
 
+def test_activations_that_are_not_numbers_are_not_called_large(trained, tmp_path):
+    def broken(tap, tokens):
+        return {"grid": pooling.grid_pool(tokens, 2) * torch.nan}
+
+    with pytest.raises(NodalError, match=r"grid: activations that are not finite; did training di"):
+        run(*trained, tmp_path, broken)
+
+
 @pytest.mark.parametrize("scale", [1e-7, 1e6])
 def test_activations_of_any_scale_are_held(trained, dumped, tmp_path, scale):
     forms = Small()

@@ -24,6 +24,7 @@ from nodal import activations, datasets, models, pooling, training
 from nodal.datasets import splits
 from nodal.errors import NodalError
 from nodal.files import download, storage
+from nodal.models import external
 from nodal.pipeline import command, config, paths
 from nodal.verdicts import join, report
 from nodal.verdicts import tables as measured_tables
@@ -235,6 +236,22 @@ def queries_of_another_network():
     activations.require_own_queries(path, {"network": "one"}, "another")
 
 
+def activations_of_no_number():
+    with storage.write_hdf5("block0.h5", {}) as file:
+        group = file.create_group("out/sequence")
+        stream = activations.TapStream(file, group, "train", torch.arange(2), 2)
+        stream.add(torch.full((2, 1, 3), torch.nan))
+        stream.close()
+
+
+def gated_vit():
+    vit = pytest.importorskip("timm.models.vision_transformer")
+    sizes = {"img_size": 32, "patch_size": 16, "embed_dim": 24, "depth": 2, "num_heads": 2}
+    layer = pytest.importorskip("timm.layers").SwiGLUPacked
+    network = vit.VisionTransformer(**sizes, mlp_layer=layer)
+    external._require_encoders(network, "gated", (3, 32, 32))
+
+
 def too_many_tokens():
     pooling._lots({"block0.out": 2e9}, 1e9)
 
@@ -249,6 +266,14 @@ def measured_apart():
             table = table.assign(margin=seed / 2) if name == "pruning" else table
             table.to_csv(Path(folder, "tables", f"{name}.csv"), index=False)
     join.join(["a", "b"], "all")
+
+
+def compared_at_two_thresholds():
+    record = pd.read_csv(ROOT / "docs" / "results" / "clinc150" / "tables" / "layers.csv")
+    for folder, theta in (("a", 0.3), ("b", 0.5)):
+        Path(folder, "tables").mkdir(parents=True)
+        record.assign(threshold=theta).to_csv(Path(folder, "tables", "layers.csv"), index=False)
+    command.compare(argparse.Namespace(folders=[Path("a"), Path("b")], to=Path("side")))
 
 
 def of_an_earlier_version():
@@ -303,6 +328,15 @@ PROVOKE = {
     ),
     "seeds that were measured apart, and not alike": measured_apart,
     "tables of an earlier version": of_an_earlier_version,
+    "experiments that were measured otherwise, or of one name and not one network": (
+        compared_at_two_thresholds
+    ),
+    "a grid beside sequence pooling": lambda: of_config(digits__activations={"grid": 4}),
+    "scopes of pruning without a weight that is read": lambda: of_config(
+        digits__activations={"sites": ["input", "heads"]}
+    ),
+    "a ViT whose blocks are no plain encoders: windows, gates, other tokens": gated_vit,
+    "activations that are not finite": activations_of_no_number,
     "a share of pooling that leaves a label without an input": lambda: splits.learning_part(
         np.array([0] * 9 + [1]), 0.2, 0.5
     ),

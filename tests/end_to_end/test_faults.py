@@ -86,11 +86,15 @@ def test_a_dump_that_a_killed_run_forgot_is_removed(small, tmp_path):
         "results/small/seed0/activations/block1.h5", readers[0].replace("readout", "snp")
     )
     assert asked.returncode == 0, asked.stdout
-    assert [p.name for p in (seed / "activations").iterdir()] == ["block1.h5"]
+    assert (seed / "activations" / "block1.h5").exists()
     done = run.run()
     assert done.returncode == 0, done.stdout
     assert not run.unlike(expected)
     assert not (seed / "activations").exists()
+    until = ["--forcerun", "activations_small", "--until", "activations_small"]
+    done = run.run(options=until)
+    assert done.returncode == 0, done.stdout
+    assert len(list((seed / "activations").iterdir())) == 2, "they were asked for"
 
 
 def mount(path, *options):

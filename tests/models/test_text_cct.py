@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from nodal import models, snp, taps
 from nodal.datasets.inputs import Inputs
 from nodal.errors import NodalError
-from nodal.pooling import grid_pool, mean_pool, sequence_pool, valid_rows
+from nodal.pooling import grid_pool, mean_pool, sequence_pool
 
 LENGTHS = [3, 1, 6, 9, 2, 9, 4, 5]
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2, 0, 1])
@@ -64,7 +64,7 @@ def measure(model, ids):
         found = {"logits": model(ids)}
     weights = torch.linspace(-1, 1, 3)[:, None, None]
     for tap, tokens in captured.items():
-        rows = valid_rows(tokens)
+        rows = tokens.rows()
         rms = rows.square().mean(0).sqrt()
         query = torch.linspace(-2, 2, len(rms))
         pooled = sequence_pool(tokens.values, query, rms, tokens.valid)

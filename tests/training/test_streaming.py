@@ -50,6 +50,18 @@ def test_a_sample_of_what_stays_on_disk_stays_there_and_is_the_same(digits):
     assert same(one, other)
 
 
+def test_where_rows_lie_is_found_once_for_all_samples(digits, monkeypatch):
+    """Each pruned network is tuned on a sample, and finding rows reads the whole file."""
+    found = []
+    real = hdf5.Rows.__init__
+    monkeypatch.setattr(hdf5.Rows, "__init__", lambda *given: [found.append(1), real(*given)][1])
+    with datasets.opened(digits[0]) as dataset:
+        task = training.Task.bounded(dataset, memory=1000)
+        for seed in range(3):
+            task.sample(0.3, seed).train_inputs[torch.arange(5)]
+    assert len(found) == 1
+
+
 def test_texts_are_always_in_memory():
     ids = np.ones((4, 3), np.int32)
     split = datasets.Split(ids, np.arange(4) % 2)

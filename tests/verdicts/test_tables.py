@@ -52,6 +52,7 @@ def test_a_null_that_is_undefined_in_one_permutation_is_undefined():
     row, nulls = layer_row(np.random.default_rng(3), theta=0.97)
     assert 0 < nulls.clusters.isna().sum() < len(nulls)
     assert np.isnan(row["clusters_null"])
+    assert np.isnan(row["snr_null"])
     assert row["no_cluster_share_null"] == pytest.approx(nulls.no_cluster_share.mean())
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from nodal import snp, taps
 from nodal.errors import NodalError
 from nodal.files import storage
-from nodal.pooling import sum_of_squares, valid_rows
+from nodal.pooling import sum_of_squares
 from nodal.training import autocast
 
 WAITING = 2**16  # numbers of a tap that are worth a write
@@ -100,14 +100,20 @@ class TapStream:
         scale = self.scale if torch.is_tensor(self.scale) else 1.0
         means = snp.means_from_sums(self.sums * scale, self.counts).cpu().numpy()
         if not np.isfinite(means).all():
-            site, first = self.group.name[1:], self.stored.chunks[0]
-            if self.kind == torch.float32:
+            site = self.group.name[1:]
+            if self.kind == torch.float32 or self._holds_nan():
                 raise NodalError(f"{site}: activations that are not finite; did training diverge?")
             raise NodalError(
-                f"{site}: an activation is 65,504 times as large as those of the first {first} "
+                f"{site}: an activation is 65,504 times as large as those of the first training "
                 "inputs, more than 16 bits hold; expected a larger activations.batch_size"
             )
         storage.put(self.group, f"class_means/{self.split}", means)
+
+    def _holds_nan(self):
+        """What is too large is stored as infinity, NaN as itself."""
+        step = self.stored.chunks[0]
+        starts = range(0, len(self.stored), step)
+        return any(np.isnan(self.stored[start : start + step]).any() for start in starts)
 
 
 class Scaled:
@@ -137,7 +143,7 @@ class MeanSquares:
 
     def add(self, tap, tokens, start):
         if tap in self.sums:
-            rows = valid_rows(tokens)
+            rows = tokens.rows()
             self.sums[tap] = self.sums[tap] + sum_of_squares(rows)
             self.tokens[tap] += len(rows)
 

@@ -107,16 +107,10 @@ def in_cache(tokens, *others):
     return zip(tokens.values.split(rows), valid, *(x.split(rows) for x in others), strict=False)
 
 
-def valid_rows(tokens):
-    """Tokens -> (n, D): every token that counts, of all inputs, as rows."""
-    if tokens.valid is None:
-        return tokens.values.flatten(0, 1)
-    return tokens.values[tokens.valid]
-
-
 def sum_of_squares(rows):
     """(n, D) -> (D,) in double precision; what is added to stays in the cache."""
     at_once = max(1, (ON_GPU if rows.is_cuda else CACHED_SUMS) // rows.shape[1])
+    at_once = min(at_once, len(rows)) if rows.is_cuda else at_once
     sums = torch.zeros(at_once, rows.shape[1], device=rows.device)
     for part in rows.split(at_once):
         part = part.float()
@@ -199,7 +193,7 @@ class Learner:
 
     def measure(self, tokens):
         """Add a batch to the root mean squares."""
-        rows = valid_rows(tokens)
+        rows = tokens.rows()
         self.squares += sum_of_squares(rows)
         self.n_tokens += len(rows)
         scale = self.scale

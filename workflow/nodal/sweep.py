@@ -16,6 +16,7 @@ from nodal.errors import NodalError
 from nodal.files import storage
 from nodal.readout import auc, per_label
 from nodal.taps import Silenced, capture
+from nodal.training.task import passing
 
 STEPS = 10**6  # of theta; a table prints that many digits
 TOLERANCE = 0.01  # a dilution that misses its target by more is said
@@ -305,11 +306,12 @@ def silence_heads(model, task, n_heads, blocks, precision):
         for nodes in torch.arange(captured[name].shape[-1]).view(n_heads, -1)
     ]
     at_once = max(1, LOGITS_BYTES // (4 * len(task.test_labels) * task.n_classes))
+    batch = min(BATCH, passing(task.device, task.test_inputs[:1].numel()))
     rows = []
     for start in tqdm(range(0, len(groups), at_once), desc="silencing", disable=None):
         part = slice(start, start + at_once)
         logits = training.predict(
-            Silenced(model, groups[part]), task, task.test_inputs, precision, BATCH
+            Silenced(model, groups[part]), task, task.test_inputs, precision, batch
         )
         dense, *without = (_by_label(answer, task) for answer in logits.unbind(1))
         rows += [

@@ -43,6 +43,10 @@ class Tokens:
     prefix: int = 0
     valid: torch.Tensor | None = None
 
+    def rows(self):
+        """(n, D): every token that counts, of all inputs."""
+        return self.values.flatten(0, 1) if self.valid is None else self.values[self.valid]
+
 
 @dataclass(frozen=True)
 class Tap:

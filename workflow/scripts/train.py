@@ -7,15 +7,16 @@ import pandas as pd
 import torch  # noqa: F401  before the job limits its cores
 from nodal import datasets, training
 from nodal.files import storage
-from nodal.pipeline.jobs import job
+from nodal.pipeline.jobs import job, missing_gpu
 
 with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
     params, seed = snakemake.params, int(snakemake.wildcards.seed)
     device = training.pick_device(params.device)
     slow = training.slow_precision(device, params.train["precision"])
-    if slow:
-        log(slow)
-        print(slow, file=sys.stderr)
+    missing = missing_gpu(device, snakemake.resources.get("gpu", 0))
+    for line in filter(None, (missing, slow)):
+        log(line)
+        print(line, file=sys.stderr)
     memory = training.room(device, snakemake.resources.mem_mb)
     task = training.Task.bounded(dataset, device, memory)
     if isinstance(task.train_inputs, training.Stream):

@@ -51,3 +51,13 @@ def _cores(threads):
         sys.modules["torch"].set_num_threads(threads)
     with threadpool_limits(threads):
         yield
+
+
+def missing_gpu(device, gpus):
+    """A sentence where a job that asked for GPUs has none; else None."""
+    if not gpus or device.type == "cuda":
+        return None
+    return (
+        f"compute.gpus: {gpus}, but no GPU is visible: it works on the processor; compute.device: "
+        "cuda refuses that"
+    )

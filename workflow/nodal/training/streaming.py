@@ -26,13 +26,20 @@ class Stream:
             rows = self.index[rows]
         if not torch.is_tensor(rows):
             return self.take(self.inputs[rows])
-        if self._rows is None:
-            self._rows = hdf5.rows(self.inputs)
-        return self.take(self._rows[rows.cpu().numpy()])
+        return self.take(self._opened()[rows.cpu().numpy()])
 
     def some(self, index):
         """A Stream of some of the inputs; index: a tensor."""
-        return Stream(self.inputs, self.take, index if self.index is None else self.index[index])
+        own = index if self.index is None else self.index[index]
+        some = Stream(self.inputs, self.take, own)
+        some._rows = self._opened()
+        return some
+
+    def _opened(self):
+        """Where the rows lie, found once, for that reads and checks all of the file."""
+        if self._rows is None:
+            self._rows = hdf5.rows(self.inputs)
+        return self._rows
 
 
 def ahead(inputs, batches):

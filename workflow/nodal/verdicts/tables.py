@@ -74,8 +74,8 @@ def layer_rows(nodes, nulls, attributes, parts):
         )
         row |= tap_report(group)
         row |= {f"{name}_null": null[name].mean(skipna=False) for name in REPORTED}
-        noise = null.noise.mean()
-        row["snr_null"] = null.signal.mean() / noise if noise else np.nan
+        noise = row["noise_null"]
+        row["snr_null"] = row["signal_null"] / noise if noise else np.nan
         rows.append(row)
     return rows
 
