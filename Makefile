@@ -30,8 +30,9 @@ demo: venv
 	$(BIN)/snakemake --cores $(CORES) --quiet rules -- demo
 	$(BIN)/nodal report demo
 
+# Two processes take half the time of one; each of more would first load torch.
 test: dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-all: dev
 	$(BIN)/python -m pytest -m ""

@@ -13,7 +13,18 @@ from submit import ROOT, jobs, project, run, through_slurm
 
 pytestmark = pytest.mark.end_to_end
 
-DIGITS = {"demo": ["digits"], "compare": {}, "experiments": {"digits": {"seeds": [0, 1]}}}
+DIGITS = {  # every stage of the demo's transformer, less long
+    "demo": ["digits"],
+    "compare": {},
+    "experiments": {
+        "digits": {
+            "seeds": [0, 1],
+            "train": {"epochs": 6, "warmup_epochs": 1},
+            "readout": {"penalties": [0.01]},
+            "pruning": {"dilutions": [0.5, 0.9], "scopes": ["all"]},
+        }
+    },
+}
 RATIO, POLLING = 1.5, 60  # of a local run's time, and seconds that the daemons are waited for
 NOISE = 1.3
 LONG = {  # a training that is seen in its middle on any machine
