@@ -76,5 +76,5 @@ def test_ones_own_data_is_planned_with_the_commands_beside_its_config(clone):
         (clone / table).write_text("text,category\nhow are you,greeting\nsee you,farewell\n")
     beside = re.findall(r"`((?:nodal|snakemake)[^`]* mine\.yaml)`", readme)
     assert {command.split()[0] for command in beside} == {"nodal", "snakemake"}
-    assert "images_grid: cct_7/3x1 on images" in run(clone, beside[0])
+    assert "images_grid: cct_4/3x2 on images" in run(clone, beside[0])
     assert "train" in run(clone, beside[1])
