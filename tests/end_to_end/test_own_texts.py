@@ -1,6 +1,8 @@
 """One's own texts, two CSV files, through the whole workflow: the same rules as for images."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -32,11 +34,20 @@ def folder(tmp_path_factory):
     return folder
 
 
+def run(folder, config, target):
+    """Make a target by the project's config, the texts' own and another laid over both."""
+    (folder / "more.yaml").write_text(yaml.safe_dump(config))
+    files = [ROOT / "config" / "config.yaml", *(folder / f"{n}.yaml" for n in ("mine", "more"))]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory",
+         str(folder), "--cores", "2", "--configfile", *map(str, files), "--", target],
+        cwd=ROOT, check=False, text=True, timeout=900, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def results(folder):
-    import subprocess
-    import sys
-
     config = {
         "demo": ["mine"],
         "compare": {},
@@ -64,13 +75,7 @@ def results(folder):
         },
     }  # fmt: skip
     (folder / "mine.yaml").write_text(yaml.safe_dump(config))
-    files = [str(ROOT / "config" / "config.yaml"), str(folder / "mine.yaml")]
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory",
-         str(folder), "--cores", "2", "--configfile", *files, "--", "demo"],
-        cwd=ROOT, check=False, text=True, timeout=900, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(folder, {}, "demo")
     return folder / "results"
 
 
@@ -108,3 +113,16 @@ def test_padding_is_in_no_root_mean_square(results):
         stored = file["hidden/rms"][:]
     expected = torch.cat(squares).double().mean(0).sqrt().numpy()
     np.testing.assert_allclose(stored, expected, rtol=1e-4)
+
+
+def test_given_weights_are_tested_as_the_training_that_left_them(results):
+    import torch
+
+    weights = results / "mine" / "seed0" / "model.pt"
+    mine = yaml.safe_load((results.parent / "mine.yaml").read_text())["experiments"]["mine"]
+    given = {k: mine[k] for k in ("dataset", "model")} | {"train": {"checkpoint": str(weights)}}
+    run(results.parent, {"experiments": {"given": given}}, "results/given/seed0/model.pt")
+    made = results / "given" / "seed0" / "model.pt"
+    one, other = (torch.load(path, weights_only=True) for path in (weights, made))
+    assert one["test_accuracy"] == other["test_accuracy"]
+    assert all(torch.equal(one["state_dict"][k], v) for k, v in other["state_dict"].items())
