@@ -30,7 +30,7 @@ demo: venv
 	$(BIN)/snakemake --cores $(CORES) --quiet rules -- demo
 	$(BIN)/nodal report demo
 
-# Two processes take half the time of one; each of more would first load torch.
+# Two processes: each of more would first load torch.
 test: dev
 	$(BIN)/python -m pytest -n 2
 

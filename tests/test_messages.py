@@ -15,8 +15,8 @@ from copy import deepcopy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import misread
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import yaml
@@ -26,8 +26,6 @@ from nodal.errors import NodalError
 from nodal.files import download, storage
 from nodal.models import external
 from nodal.pipeline import command, config, paths
-from nodal.verdicts import join, report
-from nodal.verdicts import tables as measured_tables
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -256,46 +254,6 @@ def too_many_tokens():
     pooling._lots({"block0.out": 2e9}, 1e9)
 
 
-def measured_apart():
-    """Tables of two runs, the second one's judged by another margin."""
-    tables = ROOT / "docs" / "results" / "clinc150" / "tables"
-    for seed, folder in ((1, "a"), (2, "b")):
-        Path(folder, "tables").mkdir(parents=True)
-        for name in ("layers", "pruning"):
-            table = pd.read_csv(tables / f"{name}.csv").query("seed == @seed")
-            table = table.assign(margin=seed / 2) if name == "pruning" else table
-            table.to_csv(Path(folder, "tables", f"{name}.csv"), index=False)
-    join.join(["a", "b"], "all")
-
-
-def compared_at_two_thresholds():
-    record = pd.read_csv(ROOT / "docs" / "results" / "clinc150" / "tables" / "layers.csv")
-    for folder, theta in (("a", 0.3), ("b", 0.5)):
-        Path(folder, "tables").mkdir(parents=True)
-        record.assign(threshold=theta).to_csv(Path(folder, "tables", "layers.csv"), index=False)
-    command.compare(argparse.Namespace(folders=[Path("a"), Path("b")], to=Path("side")))
-
-
-def of_an_earlier_version():
-    folder = Path("old/tables")
-    folder.mkdir(parents=True)
-    columns = [c for c in measured_tables.NEEDED["layers"] if c != "dataset"]
-    pd.DataFrame([[0] * len(columns)], columns=columns).to_csv(folder / "layers.csv", index=False)
-    command.compare(argparse.Namespace(folders=[Path("old"), Path("new")], to=Path("side")))
-
-
-def guessing_readout():
-    tables = Path("results/digits/tables")
-    tables.mkdir(parents=True)
-    row = dict.fromkeys(measured_tables.NEEDED["layers"], 0)
-    layers = pd.DataFrame([row | {"site": "q", "seed": 1, "p_chance": 0.5}])
-    layers.to_csv(tables / "layers.csv", index=False)
-    claims = pd.DataFrame({"claim": ["1.clusters"], "verdict": ["not applicable"]})
-    claims.to_csv(tables / "claims.csv", index=False)
-    (line,) = [x for x in report.experiment_lines("digits") if x.startswith("readouts")]
-    raise NodalError(line)
-
-
 PROVOKE = {
     "unknown key, wrong type, value out of range": lambda: of_config(digits__snp__threshold=1.5),
     "a dataset, recipe, model or experiment that does not exist": lambda: of_config(
@@ -326,10 +284,10 @@ PROVOKE = {
     "what changes a network, beside `network`": lambda: of_config(
         vgg={"network": "digits", "train": {"epochs": 3}}
     ),
-    "seeds that were measured apart, and not alike": measured_apart,
-    "tables of an earlier version": of_an_earlier_version,
+    "seeds that were measured apart, and not alike": misread.measured_apart,
+    "tables of an earlier version": misread.of_an_earlier_version,
     "experiments that were measured otherwise, or of one name and not one network": (
-        compared_at_two_thresholds
+        misread.compared_at_two_thresholds
     ),
     "a grid beside sequence pooling": lambda: of_config(digits__activations={"grid": 4}),
     "scopes of pruning without a weight that is read": lambda: of_config(
@@ -382,7 +340,7 @@ PROVOKE = {
     "a full disk, a read-only folder": full_disk,
     "queries of another network where this one's belong": queries_of_another_network,
     "steps of pooling over more tokens than memory may hold": too_many_tokens,
-    "a readout no better than guessing": guessing_readout,
+    "a readout no better than guessing": misread.guessing_readout,
 }
 
 

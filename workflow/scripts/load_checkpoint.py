@@ -8,9 +8,7 @@ from nodal.pipeline.jobs import job
 
 with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
     params = snakemake.params
-    device = training.pick_device(params.device)
-    memory = training.room(device, snakemake.resources.mem_mb)
-    task = training.Task.bounded(dataset, device, memory)
+    task = training.Task.of_job(dataset, params.device, snakemake.resources.mem_mb)
     model = training.initial_model(params.model, dataset, seed=0)
     models.load_pretrained(model, params.weights)
     accuracy, loss = training.evaluate(model.to(task.device), task, params.train["precision"])

@@ -10,9 +10,7 @@ with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
         **params.settings, "dilutions": [params.target], "thresholds": [],
         "scopes": ["all"], "tuned_scopes": ["all"],
     }  # fmt: skip
-    device = training.pick_device(params.device)
-    memory = training.room(device, snakemake.resources.mem_mb)
-    task = training.Task.bounded(dataset, device, memory)
+    task = training.Task.of_job(dataset, params.device, snakemake.resources.mem_mb)
     model, content = training.load_model(snakemake.input.model, task.device)
     measured = sweep.read_measured(snakemake.input.readouts, params.sites, settings["split"])
     [cut] = sweep.cuts(model, measured, settings)

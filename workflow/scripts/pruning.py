@@ -14,9 +14,7 @@ from nodal.pipeline.jobs import job
 with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
     params, seed = snakemake.params, int(snakemake.wildcards.seed)
     train, settings = params.train, params.settings
-    device = training.pick_device(params.device)
-    memory = training.room(device, snakemake.resources.mem_mb)
-    task = training.Task.bounded(dataset, device, memory)
+    task = training.Task.of_job(dataset, params.device, snakemake.resources.mem_mb)
     model, _ = training.load_model(snakemake.input.model, task.device)
     measured = sweep.read_measured(snakemake.input.readouts, params.sites, settings["split"])
     cuts = sweep.cuts(model, measured, settings)

@@ -8,9 +8,7 @@ from nodal.pipeline.jobs import job
 
 with job(snakemake) as log, datasets.opened(snakemake.input.dataset) as dataset:
     params = snakemake.params
-    device = training.pick_device(params.device)
-    memory = training.room(device, snakemake.resources.mem_mb)
-    task = training.Task.bounded(dataset, device, memory)
+    task = training.Task.of_job(dataset, params.device, snakemake.resources.mem_mb)
     model, _ = training.load_model(snakemake.input.model, task.device)
     rows = sweep.silence_heads(model, task, params.heads, params.blocks, params.precision)
     storage.write_csv(snakemake.output[0], pd.DataFrame(rows))

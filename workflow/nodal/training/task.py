@@ -60,6 +60,12 @@ class Task:
         return cls._of(dataset, device, bring)
 
     @classmethod
+    def of_job(cls, dataset, device, memory_mb):
+        """On the device of that name, within what a job of so much memory has for inputs."""
+        device = pick_device(device)
+        return cls.bounded(dataset, device, room(device, memory_mb))
+
+    @classmethod
     def _of(cls, dataset, device, bring):
         module, name = READERS[dataset.inputs.kind]
         reader = getattr(import_module(module), name)(dataset, device)
