@@ -93,7 +93,7 @@ def with_config(tmp_path_factory, raw):
 
 
 @pytest.mark.end_to_end
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(raw=configs())
 def test_every_config_that_is_taken_has_a_plan(snakemake, tmp_path_factory, raw):
     folder = with_config(tmp_path_factory, raw)
@@ -135,7 +135,7 @@ def small_configs(draw):
 
 @pytest.mark.end_to_end
 @settings(  # a minute each: the same ones every time, and none made smaller when one fails
-    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True,
+    max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True,
     phases=[Phase.generate],
 )  # fmt: skip
 @given(raw=small_configs())
