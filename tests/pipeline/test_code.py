@@ -34,6 +34,8 @@ def f(x, log):
         ('desc="x"', 'desc="y", disable=None'),
         ('f"at {y}"', 'f"now at {y}"'),
         ("2 * x", "(2*x)"),
+        ('tqdm(x, desc="x")', 'told(tqdm(x, desc="x"), "x")'),
+        ("def f", "from nodal.progress import told\ndef f"),
     ],
 )
 def test_what_only_speaks_changes_nothing(old, new):
@@ -147,7 +149,7 @@ def imported(module):
             yield node.value.partition(".")[2]
 
 
-GROUND = {"", "files", "pipeline", "errors"}
+GROUND = {"", "files", "pipeline", "errors", "progress"}
 DOORS = {"datasets.inputs", "models.external", "models.published"}
 UNUSED = {  # by a script: modules that others of its rule import, for what it does not do
     "activations": {"training.optimizers", "training.recipe"},

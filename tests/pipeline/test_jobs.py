@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from nodal import progress
 from nodal.errors import NodalError
 from nodal.pipeline import jobs
 from threadpoolctl import threadpool_info
@@ -41,3 +42,22 @@ def test_a_mistake_is_one_line_and_anything_else_leaves_its_traceback(snakemake,
     said = snakemake.log[0].read_text()
     assert "core(s)\nTraceback" in said
     assert "done" not in said
+
+
+def test_a_long_job_says_how_far_it_is_after_a_silence_and_only_then(snakemake, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with jobs.job(snakemake) as log:
+        for _ in progress.told(iter(range(5)), "batches", 5):
+            clock[0] += 0.7 * progress.EVERY
+        log("another line")
+        assert list(progress.told([7, 8], "others")) == [7, 8]
+    list(progress.told(range(3), "after its end"))
+    lines = [line.split(" s  ")[1] for line in snakemake.log[0].read_text().splitlines()[1:]]
+    assert lines == ["batches: 2 of 5", "batches: 4 of 5", "another line", "done"]
+
+
+def test_a_job_that_asked_for_a_gpu_and_has_none_says_so():
+    assert "compute.gpus: 2, but no GPU is visible" in jobs.missing_gpu(torch.device("cpu"), 2)
+    assert jobs.missing_gpu(torch.device("cpu"), 0) is None
+    assert jobs.missing_gpu(torch.device("cuda"), 2) is None

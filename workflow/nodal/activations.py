@@ -14,6 +14,7 @@ from nodal import snp, taps
 from nodal.errors import NodalError
 from nodal.files import storage
 from nodal.pooling import sum_of_squares
+from nodal.progress import told
 from nodal.training import autocast
 
 WAITING = 2**16  # numbers of a tap that are worth a write
@@ -299,7 +300,10 @@ class _Pass:
             return self.forms(tap, tokens)
 
         with taps.capture(self.model, names, reduce) as captured:
-            for start in tqdm(range(0, len(labels), size), desc=self.split, disable=None):
+            for start in told(
+                tqdm(range(0, len(labels), size), desc=self.split, disable=None),
+                f"{self.split} split, batches",
+            ):
                 batch = slice(start, start + size)
                 with autocast(self.task.device, self.precision):
                     logits = self.model(self.task.prepared(inputs[batch]))

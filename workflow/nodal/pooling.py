@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from nodal import taps
 from nodal.errors import NodalError
+from nodal.progress import told
 from nodal.training import autocast, learning_rate
 from nodal.training.optimizers import LBFGS, Adam
 from nodal.training.task import IN_MEMORY
@@ -324,7 +325,9 @@ def _descend(model, task, learning, learners, settings, precision, generator):
     with taps.capture(model, list(learners), observe) as captured:
         for epoch in tqdm(range(settings["epochs"]), desc="pooling", disable=None):
             order = learning[torch.randperm(len(learning), generator=generator)]
-            for step, index in enumerate(order.tensor_split(batches)):
+            for step, index in enumerate(
+                told(order.tensor_split(batches), f"epoch {epoch + 1}, batches")
+            ):
                 index = index.to(task.device)
                 labels = task.train_labels[index]
                 with autocast(task.device, precision):
@@ -360,7 +363,7 @@ def _finish(model, task, learning, learners, settings, precision, memory):
     }
     with tqdm(total=len(sizes), desc="pooling, all inputs", disable=None) as progress:
         for lot in _lots(sizes, memory):
-            for tap, kept in passing(lot, batches).items():
+            for tap, kept in told(passing(lot, batches).items(), "queries"):
                 if not settings["epochs"]:
                     for tokens, _ in kept:
                         learners[tap].measure(tokens)

@@ -106,6 +106,9 @@ class _Silent(ast.NodeTransformer):
             node.body = body[1:] or [ast.Pass()]
         return super().generic_visit(node)
 
+    def visit_ImportFrom(self, node):
+        return None if node.module == "nodal.progress" else node
+
     def visit_Raise(self, node):
         if isinstance(node.exc, ast.Call):
             node.exc.args, node.exc.keywords = [], []
@@ -115,6 +118,8 @@ class _Silent(ast.NodeTransformer):
     def visit_Call(self, node):
         called = node.func
         name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", None)
+        if name == "told":  # of the items that are its first argument
+            return self.visit(node.args[0])
         if name in SPOKEN:
             # The first argument of a bar is what is gone through.
             node.args, node.keywords = node.args[:1] if name == "tqdm" else [], []

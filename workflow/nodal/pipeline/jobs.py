@@ -1,11 +1,13 @@
 """What every script of the workflow shares: its log file, its cores, and how it fails."""
 
 import contextlib
+import logging
 import sys
 import time
 import traceback
 from pathlib import Path
 
+from nodal import progress
 from nodal.errors import NodalError
 
 
@@ -23,6 +25,7 @@ def job(snakemake):
 
         def log(message):
             print(f"{time.perf_counter() - started:8.1f} s  {message}", file=file, flush=True)
+            progress.heard()
 
         # As many threads as asked for, on however few cores: they decide how sums are rounded.
         threads = snakemake.params.get("cores") or snakemake.threads
@@ -31,7 +34,7 @@ def job(snakemake):
             f"on {snakemake.threads} core(s)"
         )
         try:
-            with _cores(threads):
+            with _cores(threads), _hearing(log):
                 yield log
             log("done")
         except NodalError as error:
@@ -41,6 +44,19 @@ def job(snakemake):
         except Exception:
             file.write(traceback.format_exc())
             raise
+
+
+@contextlib.contextmanager
+def _hearing(log):
+    """Whatever tells how far it is does so in the log of the job."""
+    handler = logging.Handler()
+    handler.emit = lambda record: log(record.getMessage())
+    progress.LOG.setLevel(logging.INFO)
+    progress.LOG.addHandler(handler)
+    try:
+        yield
+    finally:
+        progress.LOG.removeHandler(handler)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from nodal.errors import NodalError
+from nodal.progress import told
 from nodal.training.checkpoint import Checkpoint, identity
 from nodal.training.optimizers import AdamW
 from nodal.training.recipe import complete, learning_rate, n_epochs, parameter_groups
@@ -48,7 +49,7 @@ def run_epoch(model, forward, optimizer, task, settings, epoch, bar=None):
     order = task.reader.order(task.train_inputs, settings["batch_size"])
     batches = batches_of(order, settings["batch_size"], model)
     losses = []
-    read = ahead(task.train_inputs, batches)
+    read = told(ahead(task.train_inputs, batches), f"epoch {epoch + 1}, steps", len(batches))
     for step, (index, inputs) in enumerate(zip(batches, read, strict=True)):
         rate = learning_rate(epoch + step / len(batches), settings)
         for group in optimizer.param_groups:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from nodal.errors import NodalError
+from nodal.progress import told
 from nodal.training.streaming import Stream, ahead
 
 IN_MEMORY = 2**29  # bytes of a split's inputs
@@ -152,7 +153,9 @@ def predict(model, task, inputs, precision="fp32", batch_size=None):
     model.eval()
     logits, order = [], task.reader.ranked(inputs)
     size = batch_size or passing(task.device, inputs[:1].numel())
-    for batch in ahead(inputs, order.split(size)):
+    for batch in told(
+        ahead(inputs, order.split(size)), "batches of answers", math.ceil(len(order) / size)
+    ):
         with autocast(task.device, precision):
             logits.append(model(task.prepared(batch)).float())
     return torch.cat(logits)[order.argsort()]
