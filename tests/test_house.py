@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[1] / "workflow" / "nodal"
-GROUND = {"errors", "files"}
+GROUND = {"errors", "files", "progress"}
 MEASUREMENT = ["taps", "pooling", "snp", "activations", "readout", "heads", "pruning", "sweep"]
 INPUTS = {"datasets", "models", "training"}
 OUTPUTS = {"verdicts", "figures", "atlas"}

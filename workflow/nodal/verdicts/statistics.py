@@ -72,8 +72,9 @@ def mean_block(value):
 def most_blocks(heads):
     """How far Q exceeds its critical value in more than half of the blocks, in sd of its null.
 
-    The critical value is the normal's at 5%, corrected for the number of blocks. Of B blocks it is
-    the (B // 2 + 1)-th largest: above 0 if and only if more than half of them are above.
+    The critical value is the normal's at 5%, corrected for the number of blocks; the null of Q is
+    skewed, so its own p is larger. Of B blocks it is the (B // 2 + 1)-th largest: above 0 if and
+    only if more than half of them are above.
     """
     blocks = block_level(heads)
     table = blocks.pivot(index="seed", columns="block", values="z_Q")
