@@ -52,6 +52,20 @@ def test_the_table_has_intervals_and_counts_what_is_censored():
     assert (row.low, row.high) == pytest.approx((each.mean() - half, each.mean() + half))
 
 
+@pytest.mark.parametrize("left", [[], [0], [0, 0.2]])
+def test_a_seed_whose_networks_were_not_tuned_is_undefined_and_does_not_drop_out(left):
+    """It is none of those that suit: the mean is then of one seed, and no interval is said."""
+    part = curve(0.9, 0.9, 0.9, 0.88).assign(seed=1)
+    part["accuracy_tuned"] = part.accuracy_tuned.where(part.dilution.isin(left))
+    table = pd.concat([curve(0.9, 0.9, 0.9, 0.88), part])
+    free = dilution.free_dilution_of_andc(table)
+    assert list(free.index) == [0, 1]
+    assert free[0] == pytest.approx(0.6)
+    assert math.isnan(free[1]) == (left != [0, 0.2])
+    row = dilution.free_table(table).iloc[0]
+    assert (row.seeds, row.low == -math.inf) == ((2, False) if left == [0, 0.2] else (1, True))
+
+
 def test_of_nothing_the_table_has_its_columns():
     for tuned in (0.9, math.nan):
         table = dilution.free_table(curve(*[tuned] * 4).assign(seed=0))

@@ -1,5 +1,8 @@
 """Accuracy against dilution, all seeds and methods together, and how much costs nothing."""
 
+from itertools import product
+
+import numpy as np
 import pandas as pd
 
 from nodal.verdicts.judge import interval
@@ -34,17 +37,22 @@ def free_dilution(pruning, scope="all"):
 
     free: where accuracy first falls more than the margin below the better of the two dense ones,
     interpolated between neighbours; the largest tried where it never does (censored: at least
-    that); 0 where the dense network itself falls when tuned.
+    that); 0 where the dense network itself falls when tuned; NaN for a seed in which no pruned
+    network of a method was tuned, where those of another seed were.
     """
     rows = pruning[(pruning.scope == scope) & pruning.accuracy_tuned.notna()]
+    methods = rows[rows.dilution > 0].method.unique()
     found = [
-        {"seed": seed, "method": method, **_free(group.sort_values("dilution"))}
-        for (seed, method), group in rows.groupby(["seed", "method"])
+        {"seed": seed, "method": method, **_free(own.sort_values("dilution"))}
+        for seed, method in product(pruning.seed.unique(), sorted(methods))
+        for own in [rows[(rows.seed == seed) & (rows.method == method)]]
     ]
     return pd.DataFrame(found, columns=["seed", "method", "free", "censored"])
 
 
 def _free(rows):
+    if not (rows.dilution > 0).any():
+        return {"free": np.nan, "censored": False}
     dilution, accuracy = rows.dilution.to_numpy(), rows.accuracy_tuned.to_numpy()
     best = max(rows.accuracy_dense.iloc[0], accuracy[0])
     above = accuracy - (best - rows.margin.iloc[0] / 100)
@@ -62,8 +70,8 @@ def _free(rows):
 def free_table(pruning):
     """Free dilution of every tuned scope and method, with its 95% interval over seeds.
 
-    censored: how many of the seeds lost nothing up to the largest dilution tried, and so enter with
-    at least that.
+    seeds: how many it is defined for, all or there is no interval. censored: how many of them lost
+    nothing up to the largest dilution tried, and so enter with at least that.
     """
     rows = []
     for scope in pruning.scope.unique():
@@ -74,7 +82,7 @@ def free_table(pruning):
                 mean, low, high = interval(own.free)
                 rows.append({
                     "scope": scope, "method": method, "free": mean, "low": low, "high": high,
-                    "seeds": len(own), "censored": int(own.censored.sum()),
+                    "seeds": int(own.free.notna().sum()), "censored": int(own.censored.sum()),
                 })  # fmt: skip
     columns = ["scope", "method", "free", "low", "high", "seeds", "censored"]
     return pd.DataFrame(rows, columns=columns)
