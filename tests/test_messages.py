@@ -158,6 +158,12 @@ def arrays():
     prepare("npz", "a.npz")
 
 
+def several_labels():
+    images, labels = np.zeros((4, 8, 8), np.uint8), np.zeros((4, 14), int)
+    np.savez("a.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    prepare("npz", "a.npz")
+
+
 def other_weights():
     small = {"name": "cct", "width": 8, "depth": 1}
     torch.save(models.build(small, 3, (1, 8, 8)).state_dict(), "w.pt")
@@ -331,6 +337,7 @@ PROVOKE = {
     "an empty text, or one without a word": lambda: table("text,label\nhi,a\n?!,a\n"),
     "a tokenizer file that is none": not_a_tokenizer,
     "an npz without its keys, or labels not 0..C-1": arrays,
+    "an npz with several labels for an image, or whose axes read in two ways": several_labels,
     "a label without an input in a split": lambda: cifar({"train": [2, 2, 2], "test": [1, 1, 0]}),
     "weights of another shape, with another key, truncated": other_weights,
     "a loss that is not finite": diverging_training,

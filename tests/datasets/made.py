@@ -5,6 +5,7 @@ import tarfile
 import zipfile
 
 import h5py
+from nodal import datasets
 from nodal.files.storage import Strings
 from PIL import Image
 
@@ -47,3 +48,37 @@ def write_tree(path, files, kind):
         for name, content in files.items():
             add(tar, name, content)
     return path / "set.tar.gz"
+
+
+FOLDER = {"source": "folder", "size": 12, "channels": 3}
+
+
+def prepare_tree(tmp_path, files, kind="zip", manifest=None, said=None, **changes):
+    """Read what a dataset of these files holds. said: a list that takes the lines of the log."""
+    source = tmp_path / "source"
+    source.mkdir()
+    own = {"data": write_tree(source, files, kind)}
+    if manifest is not None:
+        own["manifest"] = tmp_path / "splits.csv"
+        own["manifest"].write_text("file,label,split\n" + "\n".join(manifest) + "\n")
+    target, said = tmp_path / "out" / "set.h5", [] if said is None else said
+    try:
+        datasets.prepare(target, "set", {**FOLDER, **changes}, own, said.append)
+    finally:
+        assert not [p for p in target.parent.glob("*") if p != target], "something was left"
+    return read(target)
+
+
+def grey(**counts):
+    """{name: an image} with a grey of its own each: `train__ant=3` is train/ant/0.png to 2.png."""
+    files, value = {}, 0
+    for folder, count in counts.items():
+        for i in range(count):
+            value += 5
+            files[f"{folder.replace('__', '/')}/{i}.png"] = png(colour((value,) * 3))
+    return files
+
+
+def greys(splits, split):
+    """The grey values of a split, over 5: the numbers of its images in the order of `grey`."""
+    return sorted((splits[split][0][:, 0, 0, 0] // 5).tolist())

@@ -86,6 +86,14 @@ def test_flowers102_follows_the_published_split(flowers, tmp_path, train, n):
     assert len(splits["test"][1]) == 6
 
 
+def test_with_the_validation_part_of_flowers102_as_the_test_it_is_not_trained_on(flowers, tmp_path):
+    settings = {"source": "flowers102", "size": 16, "channels": 3, "train": None, "test": "val"}
+    datasets.prepare(tmp_path / "f.h5", "f", settings, flowers)
+    with datasets.opened(tmp_path / "f.h5") as dataset:
+        found = str(dataset.train), str(dataset.test)
+    assert found == ("official train (3)", "official val (3)")
+
+
 def test_digits_are_stratified_and_fixed(digits):
     _, dataset = digits
     assert (len(dataset.train.labels), len(dataset.test.labels)) == (1347, 450)

@@ -1,9 +1,13 @@
-"""Image files of rare kinds: pixels of 16 and 32 bits, damaged metadata."""
+"""Image files of rare kinds: of 16 and 32 bits, of several images, damaged ones, large ones."""
+
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from made import colour, png
 from nodal.datasets.decode import Decoder, decode
+from nodal.datasets.images import BATCH_BYTES, Findings
 from nodal.errors import NodalError
 from PIL import Image
 
@@ -55,4 +59,59 @@ def test_a_photograph_with_damaged_exif_is_named_and_can_be_left_out():
     ((images, labels),) = decoder.batches([("a.jpg", whole, 0), ("b.jpg", damaged, 1)])
     assert images.shape == (1, 4, 4, 3)
     assert labels.tolist() == [0]
-    assert len(decoder.damaged) == 1
+    assert len(decoder.findings.damaged) == 1
+
+
+def deep_png(values):
+    """A PNG of 16 bits a channel, put together by hand; values: (H, W, 3)."""
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+
+    def chunk(kind, content):
+        checked = kind + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def test_colours_of_16_bits_are_found_though_pillow_reads_8():
+    findings = Findings()
+    image = decode("a.png", deep_png(np.full((4, 4, 3), (4095, 2000, 100))), 4, 3, findings)
+    assert image[0, 0].tolist() == [15, 7, 0]
+    assert findings.deep == [4095]
+    for usual in (png(colour(3)), png(colour(3), format="JPEG"), png(colour(3), format="TIFF")):
+        decode("a", usual, 4, 3, findings)
+    assert len(findings.deep) == 1
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
+def test_of_several_images_in_a_file_the_first_is_taken_and_it_is_named(kind):
+    findings, options = Findings(), {"lossless": True} if kind == "WEBP" else {}
+    frames = [colour((value, 0, 0)) for value in (200, 100, 50)]
+    several = png(frames[0], format=kind, save_all=True, append_images=frames[1:], **options)
+    assert (decode("several", several, 12, 3, findings)[..., 0] == 200).all()
+    decode("one", png(frames[0], format=kind, **options), 12, 3, findings)
+    assert findings.several == ["several"]
+    if kind == "TIFF":  # cut within what is not used
+        assert (decode("cut", several[:-300], 12, 3, findings)[..., 0] == 200).all()
+
+
+def test_large_files_are_not_all_read_before_the_first_is_decoded():
+    """Photographs of a camera: 512 of them are gigabytes."""
+    content, read = png(colour((9, 9, 9))) + bytes(5_000_000), []
+
+    def items():
+        for i in range(40):
+            read.append(i)
+            yield str(i), content, i
+
+    taken = 0
+    for images, labels in Decoder(12, 3).batches(items()):
+        taken += len(images)
+        waiting = (len(read) - taken + len(images)) * len(content)
+        assert waiting <= BATCH_BYTES + len(content)
+        assert (images == 9).all()
+        assert len(labels) == len(images)
+    assert taken == 40

@@ -1,16 +1,16 @@
 """Images in folders as people have them, and what can be wrong with them."""
 
+import tarfile
 from functools import partial
 
 import numpy as np
 import pytest
-from made import colour, png, read, write_tree
+from made import FOLDER, add, colour, grey, greys, png, prepare_tree, read, write_tree
 from nodal import datasets
 from nodal.errors import NodalError
 from nodal.pipeline import content
 from PIL import Image
 
-FOLDER = {"source": "folder", "size": 12, "channels": 3}
 LABELS = {"ant": (200, 0, 0), "bee": (0, 200, 0)}
 
 
@@ -26,22 +26,6 @@ def tree():
 
 def noise():
     return png(Image.effect_noise((30, 30), 80))
-
-
-def prepare_tree(tmp_path, files, kind="zip", manifest=None, said=None, **changes):
-    """Read what a dataset of these files holds. said: a list that takes the lines of the log."""
-    source = tmp_path / "source"
-    source.mkdir()
-    own = {"data": write_tree(source, files, kind)}
-    if manifest is not None:
-        own["manifest"] = tmp_path / "splits.csv"
-        own["manifest"].write_text("file,label,split\n" + "\n".join(manifest) + "\n")
-    target, said = tmp_path / "out" / "set.h5", [] if said is None else said
-    try:
-        datasets.prepare(target, "set", {**FOLDER, **changes}, own, said.append)
-    finally:
-        assert not [p for p in target.parent.glob("*") if p != target], "something was left"
-    return read(target)
 
 
 @pytest.mark.parametrize("kind", ["directory", "zip", "tar"])
@@ -136,21 +120,6 @@ def test_a_damaged_archive_is_named(tmp_path):
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 no")
     with pytest.raises(NodalError, match=r"broken\.zip: not a directory, zip or tar"):
         datasets.prepare(tmp_path / "o.h5", "s", FOLDER, {"data": tmp_path / "broken.zip"})
-
-
-def grey(**counts):
-    """{name: an image} with a grey of its own each: `train__ant=3` is train/ant/0.png to 2.png."""
-    files, value = {}, 0
-    for folder, count in counts.items():
-        for i in range(count):
-            value += 5
-            files[f"{folder.replace('__', '/')}/{i}.png"] = png(colour((value,) * 3))
-    return files
-
-
-def greys(splits, split):
-    """The grey values of a split, over 5: the numbers of its images in the order of `grey`."""
-    return sorted((splits[split][0][:, 0, 0, 0] // 5).tolist())
 
 
 THREE = {"train__ant": 2, "train__bee": 1, "val__ant": 1, "val__bee": 1, "test__ant": 1,
@@ -277,39 +246,23 @@ def test_what_is_not_taken_is_said(tmp_path):
     assert "4 images of train: the train split" in said
 
 
-MANIFEST = ["pictures/0.png,2 b,train", "pictures/1.png,10 a,train", "pictures/2.png,2 b,test",
-            "pictures/3.png,10 a,test", "pictures/4.png,10 a,valid"]  # fmt: skip
+def test_a_file_with_two_names_in_a_tar_is_two_files(tmp_path):
+    """As GNU tar keeps what was hard-linked on the disk."""
+    with tarfile.open(tmp_path / "set.tar", "w") as tar:
+        for name, image in grey(train__ant=1, train__bee=1, test__ant=1).items():
+            add(tar, name, image)
+        link = tarfile.TarInfo("test/bee/0.png")
+        link.type, link.linkname = tarfile.LNKTYPE, "train/bee/0.png"
+        tar.addfile(link)
+    datasets.prepare(tmp_path / "o.h5", "s", FOLDER, {"data": tmp_path / "set.tar"})
+    splits, *_ = read(tmp_path / "o.h5")
+    assert (greys(splits, "train"), greys(splits, "test")) == ([1, 2], [2, 3])
 
 
-@pytest.mark.parametrize("kind", ["directory", "zip", "tar"])
-@pytest.mark.parametrize("around", ["", "set/"])
-def test_a_manifest_says_what_lies_where(tmp_path, kind, around):
-    said, files = [], {around + name: image for name, image in grey(pictures=6).items()}
-    splits, names, _ = prepare_tree(tmp_path, files, kind, MANIFEST, said)
-    assert names == ["10 a", "2 b"]
-    for split, labels in {"train": {1: 1, 2: 0}, "test": {3: 1, 4: 0}}.items():
-        images, found = splits[split]
-        assert dict(zip((images[:, 0, 0, 0] // 5).tolist(), found.tolist(), strict=True)) == labels
-    said = "\n".join(said)
-    assert "1 files are not in " in said
-    assert "1 images of val are not used" in said
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("pictures/9.png,2 b,train", r"line 7: .*pictures/9\.png: no such file"),
-        ("../splits.csv,2 b,train", r"line 7: .*splits\.csv: no such file"),
-        ("pictures/0.png,2 b,test", r"line 7: pictures/0\.png is named twice"),
-        ("./pictures/0.png,2 b,test", r"line 7: \./pictures/0\.png is named twice"),
-        ("pictures/5.png,2 b,tests", "line 7: unknown split 'tests'; expected one of train, val"),
-        ("pictures/5.png,new,test", "label 'new' has images in test but none in train"),
-        ("pictures/5.png,,test", "line 7: column 'label' is ''"),
-    ],
-)
-def test_what_is_wrong_in_a_manifest_is_named(tmp_path, line, message):
-    with pytest.raises(NodalError, match=message):
-        prepare_tree(tmp_path, grey(pictures=6), manifest=[*MANIFEST, line])
+def test_what_only_has_the_suffix_of_some_format_is_no_image(tmp_path):
+    said, others = [], {f"set/train/ant/x.{kind}": b"%" for kind in ("pdf", "mpg", "h5", "txt")}
+    prepare_tree(tmp_path, tree() | others, said=said)
+    assert any("4 files are hidden or no images" in line for line in said)
 
 
 def damaged(tmp_path, **changes):
@@ -329,6 +282,7 @@ def test_damaged_images_are_left_out_if_asked(tmp_path):
     splits, *_ = prepare()
     assert (len(splits["train"][1]), len(splits["test"][1])) == (4, 4)
     assert next(line for line in said if line.startswith("left out")).count("ant/8.png") == 1
+    assert "images stored: 4 to train, 4 to test" in said
 
 
 @pytest.mark.parametrize(("value", "said"), [(4095, "; 16 levels are left"), (40_000, None)])

@@ -129,6 +129,9 @@ def test_a_share_of_an_npz(tmp_path, random):
     ("changes", "message"),
     [
         ({"y_train": np.zeros((20, 14), int)}, "y_train has 14 values for an image; multi-label"),
+        ({"y_train": np.zeros((1, 20), int)}, r"y_train has 20 values .* expected one .*\(1, 20\)"),
+        ({"y_train": np.zeros((20, 0), int)}, "y_train has 0 values for an image"),
+        ({"y_train": np.array(["a", "b"] * 10, object)}, "y_train holds Python objects, which"),
         ({"y_train": np.array(["a", ""] * 10)}, "y_train: an empty label"),
         ({"x_train": np.zeros((20, 3, 8, 3), np.uint8)}, "may have its channels first or last"),
         ({"x_train": np.zeros((20, 9, 8, 7), np.uint8)}, "may have its channels first or last"),

@@ -1,30 +1,32 @@
 """Image files of any common kind -> square uint8 arrays of one size."""
 
 import io
+import re
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from nodal.datasets.images import BATCH_BYTES
+from nodal.datasets.images import BATCH_BYTES, Findings
 from nodal.errors import NodalError
 
 BATCH = 512  # images in a batch at most
+WITH_FRAMES = ("GIF", "MPO", "PNG", "TIFF", "WEBP")  # formats of one image or several
 
 
-def decode(name, data, size, channels, deep=None):
+def decode(name, data, size, channels, findings=None):
     """Bytes of an image file -> (size, size, channels) uint8.
 
     The shorter side is resized to `size` and the middle cut out. Transparency is laid over white,
-    unsigned 16-bit images are scaled to 8; `deep`, a list, then gets the largest value of one.
-    Raises NodalError naming the file if it does not decode.
+    unsigned 16-bit images are scaled to 8, of several in a file the first is taken; findings, if
+    given, get to know of such. Raises NodalError naming the file if it does not decode.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
             _require_unsigned(image)
-            if deep is not None and image.mode.startswith("I"):
-                deep.append(int(np.asarray(image).max()))
+            if findings is not None:
+                _look(name, data, image, findings)
             image = _eight_bit(ImageOps.exif_transpose(image))
             image = image.convert("L" if channels == 1 else "RGB")
             if image.size != (size, size):
@@ -36,6 +38,23 @@ def decode(name, data, size, channels, deep=None):
         raise
     except Exception as error:  # a decoder may raise anything for bytes that are damaged
         raise NodalError(f"{name}: not a readable image ({error})") from error
+
+
+def _look(name, data, image, findings):
+    if image.mode.startswith("I"):
+        findings.deep.append(int(np.asarray(image).max()))
+    elif re.search(";16[BLN]$", _stored_as(image)):  # which Pillow brings to 8 bits as it reads
+        findings.deep.append(int(np.asarray(image.convert("RGB")).max()) * 256 + 255)
+    if image.format in WITH_FRAMES:
+        # In a reader of its own, which may stumble behind the first image.
+        with suppress(Exception), Image.open(io.BytesIO(data)) as again:
+            findings.several += [name] * (getattr(again, "n_frames", 1) > 1)
+
+
+def _stored_as(image):
+    """Pillow's name for the pixels in the file: 'RGB;16B' where they are read as 'RGB'."""
+    arguments = image.tile[0][3] if image.tile else ""
+    return arguments if isinstance(arguments, str) else str(next(iter(arguments or ()), ""))
 
 
 def _require_unsigned(image):
@@ -58,28 +77,26 @@ def _eight_bit(image):
 class Decoder:
     """Image files -> batches of images of one size; those that do not decode are left out.
 
-    damaged: so far, one line for each that was left out, which names it. deep: the largest value of
-    each of 16 bits.
+    findings: of the files so far.
     """
 
     def __init__(self, size, channels):
         self.size, self.channels = size, channels
-        self.damaged, self.deep = [], []
+        self.findings = Findings()
 
     def batches(self, items):
         """Iterable of (name, bytes, label) -> (images (n, size, size, channels), labels (n,)).
 
         An error may stand in place of the bytes. Decodes on two threads (the decoders release
-        Python's lock); at most one batch is in memory.
+        Python's lock); at most one batch is in memory, and two files at full size.
         """
-        items, n = iter(items), BATCH_BYTES // (self.size**2 * self.channels)
-        n = max(1, min(n, BATCH))
+        n = max(1, min(BATCH_BYTES // (self.size**2 * self.channels), BATCH))
         with ThreadPoolExecutor(2) as pool:
-            while batch := list(islice(items, n)):
+            for batch in _lots(items, n):
                 names, data, labels = zip(*batch, strict=True)
                 images = list(pool.map(self._decode, names, data))
                 good = [i for i, image in enumerate(images) if not isinstance(image, NodalError)]
-                self.damaged += [str(image) for image in images if isinstance(image, NodalError)]
+                self.findings.damaged += [str(i) for i in images if isinstance(i, NodalError)]
                 if good:
                     yield np.stack([images[i] for i in good]), np.array([labels[i] for i in good])
 
@@ -87,6 +104,19 @@ class Decoder:
         if isinstance(data, NodalError):
             return data
         try:
-            return decode(name, data, self.size, self.channels, self.deep)
+            return decode(name, data, self.size, self.channels, self.findings)
         except NodalError as error:
             return error
+
+
+def _lots(items, n):
+    """Lists of n items at most, and of files of BATCH_BYTES and one more at most."""
+    lot, size = [], 0
+    for item in items:
+        lot.append(item)
+        size += 0 if isinstance(item[1], NodalError) else len(item[1])
+        if len(lot) == n or size >= BATCH_BYTES:
+            yield lot
+            lot, size = [], 0
+    if lot:
+        yield lot

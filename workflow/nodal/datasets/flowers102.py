@@ -30,7 +30,7 @@ def open_source(settings, files, log):
         )
     numbers = np.array([i for i, part in enumerate(parts, 1) if part])
     names = _label_names(int(labels.max()) + 1)
-    usual = "trainval" if split == "official" else "train"
+    usual = "trainval" if split == "official" and settings.get("test") != "val" else "train"
     division = divide(
         [f"{labels[i - 1]:04d}" for i in numbers],
         [parts[i - 1] for i in numbers],
@@ -54,8 +54,7 @@ def open_source(settings, files, log):
         label_names=[names[int(label)] for label in division.label_names],
         splits={split: images(rows) for split, rows in division.splits.items()},
         origins={of: f"{split} {origin}" for of, origin in division.origins.items()},
-        damaged=decoder.damaged,
-        deep=decoder.deep,
+        findings=decoder.findings,
     )
 
 

@@ -1,5 +1,7 @@
 """Images in folders of their labels or named by a manifest, as a directory, a zip or a tar."""
 
+from pathlib import Path
+
 from PIL import Image
 
 from nodal.datasets import manifest, places
@@ -7,6 +9,8 @@ from nodal.datasets.decode import Decoder
 from nodal.datasets.images import Images
 from nodal.datasets.splits import divide
 from nodal.datasets.tree import Tree
+
+NAMED_ALONE = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF")
 
 
 def open_source(settings, files, log):
@@ -28,12 +32,19 @@ def open_source(settings, files, log):
     return Images(
         label_names=division.label_names,
         splits={split: images(rows) for split, rows in division.splits.items()},
-        origins=division.origins,
-        damaged=decoder.damaged,
-        deep=decoder.deep,
+        origins=_origins(division.origins, files.get("manifest")),
+        findings=decoder.findings,
     )
 
 
+def _origins(origins, manifest):
+    """A manifest is one split of several that there may be."""
+    of = f" of {Path(manifest).name}" if manifest else ""
+    return {split: f"{origin}{of}" for split, origin in origins.items()}
+
+
 def _is_image(name):
+    """By its suffix: of a format that Pillow reads, which of some it knows the name alone."""
     Image.init()
-    return "." + name.lower().rpartition(".")[2] in Image.EXTENSION
+    kind = Image.EXTENSION.get("." + name.lower().rpartition(".")[2])
+    return kind in Image.OPEN and kind not in NAMED_ALONE

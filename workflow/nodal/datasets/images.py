@@ -11,23 +11,34 @@ from nodal.files import storage
 
 NAMED = 20  # damaged images in an error
 DARK = 2**14  # below it 16-bit images are those of a camera of 12 bits, say
-BATCH_BYTES = 2**24  # of images that a source gives at once: memory does not follow their size
+BATCH_BYTES = 2**24  # of images, or of their files, that a source has in memory at once
+
+
+@dataclass
+class Findings:
+    """What image files turned out to be while they were read.
+
+    damaged: a line for each that was left out, which names it. deep: the largest value of each of
+    16 bits. several: names of those with more than one image in them.
+    """
+
+    damaged: list = field(default_factory=list)
+    deep: list = field(default_factory=list)
+    several: list = field(default_factory=list)
 
 
 @dataclass
 class Images:
     """splits: "train"/"test" -> iterable of (images (n, H, W, channels) uint8, labels (n,)).
 
-    origins: "train"/"test" -> what the data calls that split. damaged: a line for each image that
-    was left out while the splits were read, which names it. deep: the largest value of each image
-    of 16 bits.
+    origins: "train"/"test" -> what the data calls that split. findings: of the files that the
+    splits are read from, complete once they were.
     """
 
     label_names: list
     splits: dict[str, Iterable]
     origins: dict = field(default_factory=lambda: {split: split for split in SPLITS})
-    damaged: list = field(default_factory=list)
-    deep: list = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
 
     def store(self, file, settings, log):
         """Write {split}/inputs and labels, and mean and std per channel as attributes.
@@ -38,7 +49,7 @@ class Images:
         """
         histograms = {split: _stream(file, split, images) for split, images in self.splits.items()}
         self._report_damaged(settings, log)
-        self._report_deep(log)
+        self._report_cut(log)
         for split, histogram in histograms.items():
             if histogram is None:
                 raise NodalError(f"no image in the {split} split")
@@ -48,25 +59,35 @@ class Images:
         mean, std = _moments(histograms["train"])
         file.attrs["mean"] = settings.get("mean") or mean
         file.attrs["std"] = settings.get("std") or std
+        stored = ", ".join(f"{len(file[split]['labels']):,} to {split}" for split in self.splits)
+        log(f"images stored: {stored}")
         height, width, channels = shapes["train"]
         file.attrs["kind"], file.attrs["shape"] = "image", (channels, height, width)
 
     def _report_damaged(self, settings, log):
-        for line in self.damaged:
+        damaged = self.findings.damaged
+        for line in damaged:
             log(f"left out: {line}")
-        if not self.damaged or settings.get("skip_damaged"):
+        if not damaged or settings.get("skip_damaged"):
             return
-        n, named = len(self.damaged), "; ".join(self.damaged[:NAMED])
+        n, named = len(damaged), "; ".join(damaged[:NAMED])
         more = f"; and {n - NAMED} more, all named in the log" if n > NAMED else ""
         raise NodalError(f"{named}{more}; dataset.skip_damaged: true leaves them out")
 
-    def _report_deep(self, log):
-        if self.deep:
-            largest = max(self.deep)
+    def _report_cut(self, log):
+        """Of which files a part was taken."""
+        deep, several = self.findings.deep, self.findings.several
+        if deep:
+            largest = max(deep)
             levels = f"; {largest // 256 + 1} levels are left: scale them first"
             log(
-                f"{len(self.deep):,} images of 16 bits, of which the upper 8 are kept; their "
+                f"{len(deep):,} images of 16 bits, of which the upper 8 are kept; their "
                 f"largest value is {largest:,} of 65,535{levels if largest < DARK else ''}"
+            )
+        if several:
+            log(
+                f"{len(several):,} files with several images, of which the first is taken: "
+                f"{min(several)}{', ...' if len(several) > 1 else ''}"
             )
 
 

@@ -74,10 +74,10 @@ def _labels(archive, path, key):
     """The labels of an array, (N,): whole numbers or text."""
     batches = list(_stream(archive, path, key))
     labels = np.concatenate(batches) if batches else np.zeros(0, int)
-    if labels.ndim == 2 and labels.shape[1] > 1:
+    if labels.ndim == 2 and labels.shape[1] != 1:
         raise NodalError(
             f"{path}: {key} has {labels.shape[1]} values for an image; multi-label data cannot be "
-            "used, expected one label each"
+            f"used, expected one label each, (N,) or (N, 1), not {labels.shape}"
         )
     labels = labels[:, 0] if labels.ndim == 2 else labels
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iuUS":
@@ -173,6 +173,11 @@ def _header(file, path, key):
         shape, fortran, dtype = reader(file)
     except (ValueError, AttributeError, TokenError) as error:
         raise NodalError(f"{path}: {key} is not a NumPy array ({error})") from error
-    if fortran or dtype.hasobject or not shape:
+    if dtype.hasobject:
+        raise NodalError(
+            f"{path}: {key} holds Python objects, which are never read; expected text saved with "
+            ".astype(str), or numbers"
+        )
+    if fortran or not shape:
         raise NodalError(f"{path}: {key}: expected a C-ordered array of numbers")
     return shape, dtype

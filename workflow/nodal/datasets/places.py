@@ -28,8 +28,7 @@ def find(tree, is_wanted, noun, log):
     counted in the log, with the reason. Raises NodalError for a tree with neither labels nor parts,
     and naming a label's folder without an input.
     """
-    visible = (name for name in tree.names if _is_visible(name.removeprefix("./").split("/")))
-    wanted = [name for name in visible if is_wanted(name)]
+    wanted = [name for name in visible(tree.names) if is_wanted(name)]
     if not wanted:
         raise NodalError(f"{tree.path}: no {noun} in it")
     _report_others(tree, wanted, noun, log)
@@ -59,6 +58,11 @@ def find(tree, is_wanted, noun, log):
     if empty:
         log(f"{tree.path}: folders without {noun}, no label: {_some(empty)}")
     return found
+
+
+def visible(names):
+    """Names without those that begin with a dot, or lie in such a folder or in a Mac's own."""
+    return [name for name in names if _is_visible(name.removeprefix("./").split("/"))]
 
 
 def wrapping(names):
@@ -130,6 +134,11 @@ def _report_others(tree, wanted, noun, log):
         kinds = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in others)
         counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
         log(f"{tree.path}: {len(others):,} files are hidden or no {noun}, not used: {counts}")
+    report_outside(tree, log)
+
+
+def report_outside(tree, log):
+    """Count in the log what an archive has and nobody reads."""
     if tree.outside:
         log(
             f"{tree.path}: {len(tree.outside):,} links, or names that lead outside, not used: "

@@ -12,6 +12,7 @@ import numpy as np
 from nodal.errors import NodalError
 
 SPLITS = ("train", "test")
+SHOWN = 5  # labels in the log, by which a folder that is none is seen
 PARTS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
@@ -70,7 +71,8 @@ def divide(labels, parts, settings, where, log, noun="images"):
     names = [names[i] for i in kept]
     for split, rows in splits.items():
         log(f"{where}: {len(rows):,} {noun} of {origins[split]}: the {split} split")
-    log(f"{where}: {len(names)} labels")
+    some = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    log(f"{where}: {len(names)} labels: {some}")
     unused = Counter(np.delete(np.array(parts, object), used))
     for name, count in unused.items():
         log(f"{where}: {count:,} {noun} of {name} are not used")

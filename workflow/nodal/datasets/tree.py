@@ -18,8 +18,8 @@ class Tree:
     """The files of a directory, zip or tar; nothing is unpacked. A context manager.
 
     names: of all files, relative and sorted. folders: those that are listed, empty ones of a
-    directory. outside: links in a tar, and names that lead out of an archive; not among `names`.
-    Raises NodalError naming the path if it is none of the three.
+    directory. outside: symbolic links in a tar, and names that lead out of an archive; not among
+    `names`. Raises NodalError naming the path if it is none of the three.
     """
 
     def __init__(self, path):
@@ -105,9 +105,13 @@ def _of_directory(path):
 def _of_tar(path):
     """{name of a file: where its last version begins}, folders, and names of links."""
     with tarfile.open(path) as archive:
-        members = [(member.name, member.type, member.offset) for member in archive]
-    files = {name: at for name, kind, at in members if kind in tarfile.REGULAR_TYPES}
-    folders = [name for name, kind, _ in members if kind == tarfile.DIRTYPE]
+        members = [(m.name, m.type, m.offset, m.linkname) for m in archive]
+    files = {}
+    for name, kind, at, target in members:
+        # A file that has two names on its disk is stored once, the second as a link to the first.
+        if kind in tarfile.REGULAR_TYPES or (kind == tarfile.LNKTYPE and target in files):
+            files[name] = at
+    folders = [name for name, kind, *_ in members if kind == tarfile.DIRTYPE]
     return files, folders, sorted({name for name, *_ in members} - {*files, *folders})
 
 

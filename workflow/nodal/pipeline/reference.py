@@ -41,10 +41,14 @@ experiments:
 
 A `folder` is a directory, zip or tar: `train/` beside `test/` or `val/`, in any case; or label
 folders alone, with `test_share: 0.2`; or files in any order, with a `manifest: splits.csv` of the
-columns file, label and split. One folder more around everything is passed through. Arrays of an
-`npz` are named `x_train`, `y_train`, ... or as MedMNIST's. Of 16-bit images the upper 8 are kept.
-`results/logs/dataset/mine.log` counts what was taken, and what was not and why. With fewer than
-some thousand images two epochs teach a query little: `pooling: {epochs: 0, steps: 100}`.
+columns file, label and split. One folder more around everything is passed through, `valid/` and
+`validation/` are `val/`, images are their label's however deep below it, and labels that are all
+numbers stand in their order. Of 16-bit images the upper 8 are kept, of several images in a file
+the first. Arrays of an `npz` are named `x_train`, `y_train`, ... or as MedMNIST's: images uint8,
+(N, H, W), (N, H, W, channels), or (N, channels, H, W) where that is the only reading; one label
+each, 0..C-1 or text, (N,) or (N, 1). `results/logs/dataset/mine.log` counts what was taken, and
+what was not and why. With fewer than some thousand images two epochs teach a query little:
+`pooling: {epochs: 0, steps: 100}`.
 
 Your own texts:
 
