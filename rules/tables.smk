@@ -109,7 +109,8 @@ rule claims:
 rule sensitivity:
     """What changes with theta, with the order of the labels and with the form of the readout."""
     input:
-        judged_readouts,
+        readouts=judged_readouts,
+        dataset=dataset_file,
     output:
         table="results/{experiment}/tables/sensitivity.csv",
         figure=expand("results/{{experiment}}/figures/sensitivity.{kind}", kind=["png", "svg"]),

@@ -244,3 +244,23 @@ def test_joined_experiments_stand_side_by_side_as_those_of_one_run(tmp_path):
         found, expected = (frame.reset_index(drop=True) for frame in (found, expected))
         pd.testing.assert_frame_equal(found, expected[found.columns], rtol=1e-6)
     assert (tmp_path / "both" / "comparison.png").stat().st_size > 10_000
+
+
+def test_what_verdicts_owe_to_theta_is_joined_and_drawn_too(tmp_path):
+    record, parts = RECORD.parents[1] / "digits" / "tables", []
+    for seeds in ([5, 9], [6, 7, 8]):
+        parts.append(tmp_path / str(seeds[0]))
+        for name in ("layers", "sensitivity"):
+            table = pd.read_csv(record / f"{name}.csv")
+            (parts[-1] / "tables").mkdir(parents=True, exist_ok=True)
+            table[table.seed.isin(seeds)].to_csv(parts[-1] / "tables" / f"{name}.csv", index=False)
+    join.join(parts, tmp_path / "all")
+    expected, found = (pd.read_csv(folder / "sensitivity.csv").sort_values(
+        ["experiment", "seed", "block", "site", "order", "theta"], ignore_index=True
+    ) for folder in (record, tmp_path / "all" / "tables"))  # fmt: skip
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
+    assert (tmp_path / "all" / "figures" / "sensitivity.png").exists()
+    other = pd.read_csv(parts[1] / "tables" / "sensitivity.csv").replace({"theta": {0.1: 0.15}})
+    other.to_csv(parts[1] / "tables" / "sensitivity.csv", index=False)
+    with pytest.raises(NodalError, match=r"sensitivity.csv: seed 6: theta is 0.15, of seed 5 0.1"):
+        join.join(parts, tmp_path / "none")

@@ -1,9 +1,9 @@
-"""Vary theta and the order of labels in every reading. In: readouts. Out: a table and a figure."""
+"""Vary theta and the order of labels in every reading. In: readouts. Out: a table, a figure."""
 
 from pathlib import Path
 
 import pandas as pd
-from nodal import figures, snp
+from nodal import datasets, figures, snp
 from nodal.files import storage
 from nodal.pipeline.jobs import job
 from nodal.verdicts import sensitivity
@@ -23,7 +23,7 @@ def rows_of(group, settings, seed):
 
 with job(snakemake) as log:
     params, rows = snakemake.params, []
-    for (name, seed, block), path in zip(params.places, snakemake.input, strict=True):
+    for (name, seed, block), path in zip(params.places, snakemake.input.readouts, strict=True):
         with storage.read_hdf5(path) as file:
             for part, site in params.parts.items():
                 if site in file:
@@ -32,6 +32,8 @@ with job(snakemake) as log:
                     rows += [{**tap, "part": part, **row} for row in found]
     table = pd.DataFrame(rows)
     storage.write_csv(snakemake.output.table, table)
+    with datasets.opened(snakemake.input.dataset) as dataset:
+        said = f"trained on {dataset.train}, tested on {dataset.test}"
     folder = Path(snakemake.output.figure[0]).parent
-    figures.draw_sensitivity(table, params.settings["threshold"], folder)
+    figures.draw_sensitivity(table, params.settings["threshold"], folder, said)
     log(f"{len(table)} rows")

@@ -57,10 +57,13 @@ def draw_comparison(table, folder):
         style.save(figure, folder, "comparison")
 
 
-def draw_sensitivity(table, threshold, folder):
+def draw_sensitivity(table, threshold, folder, said):
     """Write {folder}/sensitivity.png and .svg: what the rise along the blocks owes to how it was
-    measured. table: see nodal.verdicts.sensitivity.rise; threshold: the configured theta."""
+    measured. table: see nodal.verdicts.sensitivity.rise; threshold: the configured theta; said:
+    stands on it, as in `draw`."""
     from nodal.figures import sensitivity, style
 
     with style.paper():
-        style.save(sensitivity.sensitivity(table, threshold), folder, "sensitivity")
+        figure = sensitivity.sensitivity(table, threshold)
+        style.say(figure, said)
+        style.save(figure, folder, "sensitivity")

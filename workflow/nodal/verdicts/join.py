@@ -27,6 +27,7 @@ ALIKE = {
         "method", "scope", "target", "threshold", "margin", "split", "epochs", "learning_rate",
     ],
     "heads": ["block", "head", "label"],
+    "sensitivity": ["experiment", "block", "site", "part", "order", "theta"],
 }  # fmt: skip
 
 
@@ -53,12 +54,14 @@ def join(folders, target):
         storage.write_csv(Path(target, "training", f"seed{seed}.csv"), history)
     undrawn = ["node"] + ["training"] * (not histories)
     scopes = tables["pruning"].scope.unique() if "pruning" in tables else []
+    folder, said = Path(target, "figures"), figures.note(tables["layers"])
     figures.draw(
         [name for name in figures.names(tables, scopes) if name not in undrawn],
-        {**tables, "histories": histories},
-        Path(target, "figures"),
-        figures.note(tables["layers"]),
-    )
+        {**tables, "histories": histories}, folder, said,
+    )  # fmt: skip
+    if "sensitivity" in tables:
+        threshold = tables["layers"].threshold.iloc[0]
+        figures.draw_sensitivity(tables["sensitivity"], threshold, folder, said)
     return claims
 
 

@@ -33,6 +33,9 @@ NEEDED = {
         "Q_null", "Q_null_low", "Q_null_high", "z_Q", "restricted_excess", "drop_excess",
         "rho_excess", "cooperation_excess",
     ),
+    "sensitivity": (
+        "seed", "experiment", "block", "site", "part", "order", "theta", "signal_share",
+    ),
 }  # fmt: skip
 
 
