@@ -41,9 +41,11 @@ def test_a_file_that_is_not_there_is_one_line_where_it_is_asked_for(
     )
     (tmp_path / "more.yaml").write_text(section)
     layers = ("--configfile", str(tmp_path / "mine.yaml"), str(tmp_path / "more.yaml"))
-    done = snakemake(tmp_path, "-n", *layers, check=False)
-    said = f"error: config: {key}: {tmp_path / 'nowhere'}: no such file or directory"
-    assert done.stdout.splitlines()[-1] == said
-    assert done.returncode == 1
-    assert "Traceback" not in done.stdout
+    written = (*layers[:2], "--config", section.replace(": ", "=", 1))
+    for arguments in (layers, written):
+        done = snakemake(tmp_path, "-n", *arguments, check=False)
+        said = f"error: config: {key}: {tmp_path / 'nowhere'}: no such file or directory"
+        assert done.stdout.splitlines()[-1] == said
+        assert done.returncode == 1
+        assert "Traceback" not in done.stdout
     assert snakemake(tmp_path, "-n", "-q", *layers, "--", "demo").returncode == 0

@@ -49,7 +49,7 @@ def test_without_a_target_the_plan_is_the_paper(folder, snakemake):
     for name, n in blocks.items():
         assert plan[f"readout_{name}"] == plan[f"snp_{name}"] == 3 * n
         assert plan[f"pruning_{name}"] == 3 * (1 + 6)
-    assert plan["readout_cifar100_mean"] == 3 * 7
+    assert plan["readout_cifar100_mean"] == plan["readout_flowers102_mean"] == 3 * 7
     assert plan["comparison"] == 2, "each in its own form of readout, and both by the mean"
 
 

@@ -29,6 +29,15 @@ def test_parameter_counts_are_the_published_ones(config, n_classes, shape, expec
     assert parameters(models.build(config, n_classes, shape)) == expected
 
 
+def test_positions_of_the_published_networks_are_learned():
+    for name, size in (("cct_7/3x1", 32), ("cct_7/7x2", 224)):
+        learned = dict(models.build({"name": name}, 10, (3, size, size)).named_parameters())
+        assert any("position" in key and value.requires_grad for key, value in learned.items())
+    fixed = models.build({"name": "cct_7/7x2", "positions": "sine"}, 10, (3, 224, 224))
+    held = [value for key, value in fixed.named_parameters() if "position" in key]
+    assert not any(value.requires_grad for value in held)
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -90,3 +90,20 @@ def test_a_batch_is_mixed_as_timm_mixes_it(monkeypatch):
     expected, their_targets = reference(images.clone(), labels)
     torch.testing.assert_close(mixed, expected)
     torch.testing.assert_close(targets, their_targets)
+
+
+def test_a_batch_is_cut_as_timm_cuts_it(monkeypatch):
+    """The box, whose centre lies near an edge, the partner, and the share that is left."""
+    timm = pytest.importorskip("timm.data.mixup")
+    settings = training.complete({"cutmix": 1.0, "mix": "batch"})
+    images, labels = torch.rand(6, 3, 8, 8), torch.arange(6)
+    monkeypatch.setattr(mixing, "_beta", lambda *_: torch.full((1, 1, 1, 1), 0.3))
+    monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.full(size, 0.9))
+    monkeypatch.setattr(np.random, "beta", lambda *_, **__: 0.3)
+    monkeypatch.setattr(np.random, "randint", lambda *_, **__: int(0.9 * 8))
+    mixed, targets = mixing.mix(images, torch.eye(6), settings)
+    reference = timm.Mixup(mixup_alpha=0, cutmix_alpha=1.0, label_smoothing=0.0, num_classes=6)
+    expected, their_targets = reference(images.clone(), labels)
+    assert (mixed != images).any()
+    torch.testing.assert_close(mixed, expected)
+    torch.testing.assert_close(targets, their_targets)
