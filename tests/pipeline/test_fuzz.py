@@ -109,7 +109,7 @@ SMALL = {
     "readout": {"penalties": [0.01]},
     "pruning": {"methods": ["andc", "random"], "dilutions": [0.5], "epochs": 0.1},
 }  # fmt: skip
-LONG = {"depth", "stages", "epochs", "cooldown_epochs", "compile", "learning_rate"}
+LONG = {"depth", "stages", "epochs", "steps", "cooldown_epochs", "compile", "learning_rate"}
 OTHERS = {"source", "pretrained", "taps", "checkpoint", "recipe", "device", "gpus", "threads",
           "memory_mb", "hours"}  # fmt: skip
 PLACES = [

@@ -20,7 +20,6 @@ DIGITS = {  # every stage of the demo's transformer, less long
         "digits": {
             "seeds": [0, 1],
             "train": {"epochs": 6, "warmup_epochs": 1},
-            "pooling": {"epochs": 1, "steps": 0},
             "readout": {"penalties": [0.01]},
             "pruning": {"dilutions": [0.5, 0.9], "scopes": ["all"]},
         }
