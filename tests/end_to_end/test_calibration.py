@@ -315,23 +315,24 @@ def test_p_of_a_readout_that_knows_nothing_is_seldom_small(record_property):
     assert rate <= at_most(FALSE_P, len(p))
 
 
+def draws(table, n_seeds):
+    """Of each draw a table of its first seeds."""
+    rows = table[table.seed % MOST < n_seeds]
+    return [own for _, own in rows.groupby(rows.seed // MOST)]
+
+
 def test_unified_is_seldom_supported_where_one_network_has_no_rise(record_property):
     """The others rise much and with certainty; only one, or none, does not."""
     level = of_parts(layers("level"), ("stage",)).assign(network="flat")
     for others in ("rising", "level"):
-        found = {n: [] for n in SEEDS}
-        n_draws = POWER_DRAWS if others == "rising" else DRAWS
         rising = of_parts(layers(others), ("MHA", "FF")).assign(network="risen")
-        flat = dict(list(level.groupby(level.seed // MOST)))
-        risen = dict(list(rising.groupby(rising.seed // MOST)))
-        for draw in range(DRAWS):
-            for n in SEEDS:
-                pair = {
-                    "flat": flat[draw][flat[draw].seed % MOST < n],
-                    "risen": risen[draw % n_draws].query(f"seed % {MOST} < {n}"),
-                }
-                found[n].append(claims.unified(pair).set_index("claim").verdict == "supported")
-        for n, verdicts in found.items():
+        for n in SEEDS:
+            flat, risen = draws(level, n), draws(rising, n)
+            found = [
+                claims.unified({"flat": flat[draw], "risen": risen[draw % len(risen)]})
+                for draw in range(DRAWS)
+            ]
+            verdicts = [table.set_index("claim").verdict == "supported" for table in found]
             rates = pd.DataFrame(verdicts).mean()
             record_property(f"null beside {others}, {n} seeds", rates.to_dict())
             assert set(rates.index) == {"3.unified.accuracy", "3.unified.snr"}
