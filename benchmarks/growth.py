@@ -34,56 +34,13 @@ OUT = Path(__file__).parents[1] / "docs" / "performance"
 
 def prepare(stage, size, folder):
     """What a stage reads -> a function without arguments that runs it."""
-    import h5py
     import numpy as np
-    import torch
-    from nodal import activations, heads, models, readout, snp, training
-    from nodal.datasets import Dataset, Split
-    from nodal.pooling import Grid
+    from nodal import heads, snp
 
     random, C, D = np.random.default_rng(0), size["labels"], size["nodes"]
-    n = max(size["images"], C)
-    labels = np.arange(n) % C
-    if stage == "dump":
-        with h5py.File(folder / "images.h5", "w") as file:
-            data = file.create_dataset("x", (n, 32, 32, 3), "u1", chunks=(256, 32, 32, 3))
-            for start in range(0, n, 256):
-                data[start : start + 256] = random.integers(
-                    0, 256, data[start : start + 256].shape, np.uint8
-                )
-        config = {"name": "cct/3x2", "width": D, "depth": size["blocks"], "heads": 4}
-        model = models.build(config, C, (3, 32, 32))
-        paths = {f"block{b}": folder / f"{b}.h5" for b in range(size["blocks"])}
-        settings = {"grid": 2, "sites": ["heads", "proj", "hidden", "ff"], "batch_size": 256}
-
-        def run():
-            with h5py.File(folder / "images.h5") as file:
-                few = Split(file["x"][:C], labels[:C])
-                names = [str(c) for c in range(C)]
-                images = Dataset(Split(file["x"], labels), few, names, [0.5] * 3, [0.25] * 3)
-                task = training.Task.streamed(images)
-                activations.dump(
-                    model, task, Grid(2), settings, "fp32", activations.Targets(paths), {}
-                )
-
-        return run
-    if stage == "readout":
-        readout.IN_MEMORY = CAP
-        centres = random.normal(size=(C, 4, D)).astype("f4")
-        with h5py.File(folder / "a.h5", "w") as file:
-            data = file.create_dataset("a", (n, 4, D), "f2", chunks=(256, 4, D))
-            for start in range(0, n, 256):
-                part = labels[start : start + 256]
-                noise = 3 * random.normal(size=(len(part), 4, D))
-                data[start : start + len(part)] = centres[part] + noise
-        y = torch.from_numpy(labels)
-
-        def run():
-            with h5py.File(folder / "a.h5") as file:
-                problem = readout.Problem(readout.Features(file["a"]), y, C)
-                readout.minimise(problem, 1e-2, 1e-9, 30)
-
-        return run
+    labels = np.arange(max(size["images"], C)) % C
+    if stage in ("dump", "readout"):
+        return (_dump if stage == "dump" else _readout)(size, folder, random, labels)
     means, weights = random.normal(size=(2, C, 4, D)).astype("f4")
     if stage == "snp":
         return lambda: snp.field(means, weights)
@@ -92,6 +49,59 @@ def prepare(stage, size, folder):
         return lambda: snp.clusters(boolean)
     diagonal = np.diagonal(boolean, axis1=1, axis2=2)
     return lambda: heads.symmetry_breaking(diagonal, 4, 1000, 0)
+
+
+def _dump(size, folder, random, labels):
+    import h5py
+    from nodal import activations, models, training
+    from nodal.datasets import Dataset, Split
+    from nodal.pooling import Grid
+
+    C, n = size["labels"], len(labels)
+    with h5py.File(folder / "images.h5", "w") as file:
+        data = file.create_dataset("x", (n, 32, 32, 3), "u1", chunks=(256, 32, 32, 3))
+        for start in range(0, n, 256):
+            data[start : start + 256] = random.integers(
+                0, 256, data[start : start + 256].shape, "u1"
+            )
+    config = {"name": "cct/3x2", "width": size["nodes"], "depth": size["blocks"], "heads": 4}
+    model = models.build(config, C, (3, 32, 32))
+    paths = {f"block{b}": folder / f"{b}.h5" for b in range(size["blocks"])}
+    settings = {"grid": 2, "sites": ["heads", "proj", "hidden", "ff"], "batch_size": 256}
+
+    def run():
+        with h5py.File(folder / "images.h5") as file:
+            few = Split(file["x"][:C], labels[:C])
+            names = [str(c) for c in range(C)]
+            images = Dataset(Split(file["x"], labels), few, names, [0.5] * 3, [0.25] * 3)
+            task = training.Task.streamed(images)
+            activations.dump(model, task, Grid(2), settings, "fp32", activations.Targets(paths), {})
+
+    return run
+
+
+def _readout(size, folder, random, labels):
+    import h5py
+    import torch
+    from nodal import readout
+
+    C, D, n = size["labels"], size["nodes"], len(labels)
+    readout.IN_MEMORY = CAP
+    centres = random.normal(size=(C, 4, D)).astype("f4")
+    with h5py.File(folder / "a.h5", "w") as file:
+        data = file.create_dataset("a", (n, 4, D), "f2", chunks=(256, 4, D))
+        for start in range(0, n, 256):
+            part = labels[start : start + 256]
+            noise = 3 * random.normal(size=(len(part), 4, D))
+            data[start : start + len(part)] = centres[part] + noise
+    y = torch.from_numpy(labels)
+
+    def run():
+        with h5py.File(folder / "a.h5") as file:
+            problem = readout.Problem(readout.Features(file["a"]), y, C)
+            readout.minimise(problem, 1e-2, 1e-9, 30)
+
+    return run
 
 
 def one(stage, size):

@@ -2,9 +2,9 @@
 
 A machine that is lent for minutes does it piece by piece: every call goes on where the last one was
 cut, a training after its last epoch, the analysis after its last file, all trainings first. What is
-kept lies in --directory. Experiments: those of `run:`, or the ones that are named. On GPUs, as many
-jobs at once as there are. Exit code 0 when all is made, 3 while something is left, 4 where a call
-finished no epoch and no file, so that another like it would not either; else Snakemake's.
+kept lies in --directory. Experiments: those of `run:`, or the ones that are named. Of jobs that use
+a GPU one at once. Exit code 0 when all is made, 3 while something is left, 4 where a call finished
+no epoch and no file, so that another like it would not either; else Snakemake's.
 
     python benchmarks/paper.py --minutes 10 --directory runs [--configfile mine.yaml] [experiments]
 """
@@ -52,12 +52,12 @@ def checked(given):
     return {name: laid["experiments"][name] for name in given.experiments or laid["run"]}
 
 
-def n_gpus():
+def has_gpu():
     listing = shutil.which("nvidia-smi")
     if not listing:
-        return 0
+        return False
     found = subprocess.run([listing, "-L"], capture_output=True, text=True, check=False)
-    return len(found.stdout.splitlines())
+    return found.returncode == 0 and found.stdout.startswith("GPU ")
 
 
 def run(given, names, targets, deadline):
@@ -66,7 +66,7 @@ def run(given, names, targets, deadline):
         [
             sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
             "--directory", str(given.directory), "--cores", given.cores, "--rerun-incomplete",
-            "--quiet", "rules", *(["--resources", f"gpu={n_gpus()}"] if n_gpus() else []),
+            "--quiet", "rules", *(["--resources", "gpu=1"] if has_gpu() else []),
             "--configfile", str(CONFIG),
             *([str(given.configfile.resolve())] if given.configfile else []),
             "--config", f"run=[{', '.join(names)}]", "--", *targets,
@@ -120,7 +120,7 @@ def main():
     deadline = started + 60 * given.minutes - min(ENDING, 6 * given.minutes)
     given.directory.mkdir(parents=True, exist_ok=True)
     before = state(given.directory)
-    trained = {name: e for name, e in experiments.items() if not e.get("network")}
+    trained = {own.get("network") or name: own for name, own in experiments.items()}
     seeds = [(name, seed) for name, own in trained.items() for seed in own["seeds"]]
     trainings = [f"results/{name}/seed{seed}/model.pt" for name, seed in seeds]
     code = run(given, experiments, trainings, deadline) if trainings else 0
@@ -128,7 +128,7 @@ def main():
         code = run(given, experiments, [], deadline)
     for name, seed in seeds:
         folder = given.directory / "results" / name / f"seed{seed}"
-        print(f"{name:<24} seed {seed}   {progress(folder, experiments[name]['train'])}")
+        print(f"{name:<24} seed {seed}   {progress(folder, trained[name]['train'])}")
     if code == LEFT and state(given.directory) == before:
         code = NOTHING
     print({

@@ -1,5 +1,6 @@
 """What a stranger finds: nothing but source, docs, results; a licence, and how to cite."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -45,6 +46,20 @@ def test_no_tracked_file_is_a_binary_that_is_not_a_picture():
 )
 def test_what_counts_as_one(name, content, strange):
     assert is_stranger(name, content) == strange
+
+
+def test_no_python_file_has_over_400_lines_and_no_function_over_50():
+    long = []
+    for path in (path for path in tracked() if path.suffix in (".py", ".smk")):
+        text = path.read_text()
+        long += [str(path)] * (len(text.splitlines()) > 400)
+        functions = ast.walk(ast.parse(text)) if path.suffix == ".py" else ()
+        long += [
+            f"{path}: {node.name}"
+            for node in functions
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 50
+        ]
+    assert not long
 
 
 def test_the_citation_is_of_this_version_and_of_the_paper():

@@ -251,9 +251,15 @@ def test_a_file_with_two_names_in_a_tar_is_two_files(tmp_path):
     with tarfile.open(tmp_path / "set.tar", "w") as tar:
         for name, image in grey(train__ant=1, train__bee=1, test__ant=1).items():
             add(tar, name, image)
-        link = tarfile.TarInfo("test/bee/0.png")
-        link.type, link.linkname = tarfile.LNKTYPE, "train/bee/0.png"
-        tar.addfile(link)
+        for name, target, kind in (
+            ("test/bee/0.png", "train/bee/0.png", tarfile.LNKTYPE),
+            ("train/bee/1.png", "train/bee/0.png", tarfile.LNKTYPE),
+            ("train/bee/1.png", "nowhere", tarfile.SYMTYPE),  # it is no file any more
+            ("train/bee/2.png", "train/bee/1.png", tarfile.LNKTYPE),
+        ):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, target
+            tar.addfile(link)
     datasets.prepare(tmp_path / "o.h5", "s", FOLDER, {"data": tmp_path / "set.tar"})
     splits, *_ = read(tmp_path / "o.h5")
     assert (greys(splits, "train"), greys(splits, "test")) == ([1, 2], [2, 3])
@@ -261,8 +267,10 @@ def test_a_file_with_two_names_in_a_tar_is_two_files(tmp_path):
 
 def test_what_only_has_the_suffix_of_some_format_is_no_image(tmp_path):
     said, others = [], {f"set/train/ant/x.{kind}": b"%" for kind in ("pdf", "mpg", "h5", "txt")}
-    prepare_tree(tmp_path, tree() | others, said=said)
+    others |= {f"set/train/ant/y.{kind}": png(colour(5), format="JPEG") for kind in ("jfif", "MPO")}
+    splits, *_ = prepare_tree(tmp_path, tree() | others, said=said)
     assert any("4 files are hidden or no images" in line for line in said)
+    assert len(splits["train"][1]) == 6
 
 
 def damaged(tmp_path, **changes):

@@ -75,7 +75,7 @@ def test_nothing_is_left_to_do_after_a_run(made, snakemake):
         ({"snp": {"threshold": 0.5}},
          {"snp_small", "heads_small", "layers_table", "heads_table", "claims", "figures_small",
           "atlas", "demo"}),
-        ({"heads": {"permutations": 500}},
+        ({"heads": {"permutations": 2000}},
          {"heads_small", "heads_table", "claims", "figures_small", "atlas", "demo"}),
         ({"pruning": {**SMALL["experiments"]["small"]["pruning"], "margin": 1.0}},
          {"pruning_table", "claims", "figures_small", "atlas", "demo"}),

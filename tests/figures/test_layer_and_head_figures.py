@@ -10,9 +10,11 @@ NAMES = ["ant", "bee", "cat", "dog", "emu"]
 
 def test_a_column_of_shares_stands_over_its_own_label():
     share = np.array([[0.1, 0.9, 0.3, np.nan, 1.0], [0.9, 0.1, 0.7, np.nan, 0.0]])
+    expert = np.array([[0, 1, 1, 0, 1], [1, 0, 0, 0, 0]], bool)  # of the cat not where it is most
     head, label = (axis.ravel() for axis in np.indices(share.shape))
     table = pd.DataFrame({
         "seed": 0, "block": 0, "head": head, "label": label, "share_test": share.ravel(),
+        "expert": expert.ravel(),
         "label_name": [NAMES[i] for i in label],
         "Q": 0.8, "Q_null": 0.6, "Q_null_low": 0.5, "Q_null_high": 0.7,
     })  # fmt: skip
@@ -22,7 +24,7 @@ def test_a_column_of_shares_stands_over_its_own_label():
     assert sorted(shown) == NAMES
     for column, name in enumerate(shown):
         np.testing.assert_allclose(drawn[:, column], share[:, NAMES.index(name)], err_msg=name)
-    assert shown[:2] == ["emu", "bee"], "labels of head 0, its surest first"
+    assert shown == ["emu", "bee", "cat", "ant", "dog"], "of head 0 its surest first; none last"
 
 
 def test_bars_of_expert_labels_are_called_so():

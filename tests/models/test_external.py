@@ -224,7 +224,7 @@ def test_the_config_refuses_heads_of_a_network_without():
     raw = {
         "datasets": {"digits": {"source": "digits"}},
         "experiments": {
-            "a": {"dataset": "digits", "model": RESNET, "heads": {"permutations": 100}}
+            "a": {"dataset": "digits", "model": RESNET, "heads": {"permutations": 2000}}
         },
     }
     with pytest.raises(NodalError, match=r"experiments\.a\.heads: resnet18 has no heads"):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from nodal.verdicts import dilution
+from nodal.verdicts import claims, dilution
 
 DILUTIONS = [0, 0.2, 0.4, 0.8]
 
@@ -101,6 +101,18 @@ def test_a_lead_is_the_mean_over_dilutions_above_0_that_both_have():
         table = pd.concat([table, sweep_of(method, 3, twice).assign(coincides=0.6)])
     assert dilution.lead("random", "accuracy_pruned")(table).to_dict() == {3: pytest.approx(0.2)}
     assert dilution.lead("random", "accuracy_tuned")(table).to_dict() == {3: pytest.approx(0.2)}
+
+
+def test_what_was_pruned_at_a_given_theta_is_in_no_lead():
+    andc, random = [(0.6, 0.6, 0.8, 0.8)], [(0.6, 0.6, 0.5, 0.6)]
+    at_theta = [(math.nan, 0.7, 0.1, 0.1)]
+    table = pd.concat(
+        [sweep_of("andc", 3, andc + at_theta), sweep_of("random", 3, random + at_theta)]
+    )
+    assert dilution.lead("random", "accuracy_tuned")(table).to_dict() == {3: pytest.approx(0.2)}
+    assert claims.compared_with("random", tuned=True)(table)
+    assert not claims.compared_with("random", tuned=True)(table[table.target.isna()])
+    assert not claims.compared_with("magnitude", tuned=True)(table)
 
 
 def test_a_seed_without_a_common_dilution_is_undefined():

@@ -107,3 +107,15 @@ def test_most_blocks_is_above_zero_where_more_than_half_are_significant():
     table = pd.DataFrame({"seed": 0, "block": range(4), "z_Q": 1.8})
     assert norm.ppf(0.95) < 1.8 < norm.ppf(1 - 0.05 / 4)
     assert statistics.most_blocks(table)[0] < 0
+
+
+def test_the_instrument_is_said_in_words():
+    rows = pd.DataFrame({
+        "pool": "sequence", "grid": 2, "threshold": 0.3, "split": "test",
+        "headline": [True, True, True, False], "pooled": ["sequence", "mean", "sequence", "mean"],
+    })  # fmt: skip
+    said = tables.instrument(rows)
+    assert said == "sequence pooling (mean at 1 of 3 output taps), theta 0.3, test split"
+    assert tables.instrument(rows.assign(pool="grid")) == "grid 2 x 2, theta 0.3, test split"
+    on_one = rows.assign(pool="grid", grid=1, threshold=0.25, split="train")
+    assert tables.instrument(on_one) == "mean over positions, theta 0.25, train split"

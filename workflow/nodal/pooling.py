@@ -325,9 +325,7 @@ def _descend(model, task, learning, learners, settings, precision, generator):
     with taps.capture(model, list(learners), observe) as captured:
         for epoch in tqdm(range(settings["epochs"]), desc="pooling", disable=None):
             order = learning[torch.randperm(len(learning), generator=generator)]
-            for step, index in enumerate(
-                told(order.tensor_split(batches), f"epoch {epoch + 1}, batches")
-            ):
+            for step, index in enumerate(told(order.tensor_split(batches), f"epoch {epoch + 1}")):
                 index = index.to(task.device)
                 labels = task.train_labels[index]
                 with autocast(task.device, precision):

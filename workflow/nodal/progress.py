@@ -2,6 +2,7 @@
 
 import logging
 import time
+from operator import length_hint
 
 EVERY = 60.0  # seconds of silence
 LOG = logging.getLogger(__name__)
@@ -16,12 +17,12 @@ def heard():
 def told(items, what, total=None):
     """Yield the items; after a minute of silence this module's logger hears `what: 12 of 96`.
 
-    total: how many there are, where the items have no length. Changes nothing of the items, so
+    total: how many there are, where the items do not know. Changes nothing of the items, so
     `nodal.pipeline.code` reads the call as the items themselves.
     """
-    total = len(items) if total is None else total
+    total = total or length_hint(items)
     for done, item in enumerate(items):
         if time.monotonic() - _said[0] >= EVERY:
-            LOG.info("%s: %d of %d", what, done, total)
+            LOG.info("%s: %d%s", what, done, f" of {total}" if total else "")
             heard()
         yield item

@@ -2,12 +2,12 @@
 
 from nodal.files import storage
 from nodal.pipeline.jobs import job
-from nodal.verdicts.claims import CLAIMS
-from nodal.verdicts.judge import judge, lines
+from nodal.verdicts.claims import verdicts
+from nodal.verdicts.judge import lines
 
 with job(snakemake) as log:
     tables = {name: storage.read_csv(path) for name, path in snakemake.input.items()}
-    table = judge(CLAIMS, tables)
+    table = verdicts(tables)
     storage.write_csv(snakemake.output[0], table)
     for line in lines(table):
         log(line)

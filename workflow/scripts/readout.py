@@ -70,6 +70,8 @@ with job(snakemake) as log:
         log(f"block {block}")
         with (
             storage.read_hdf5(path) as source,
-            storage.write_hdf5(made, attributes | {"block": block}) as target,
+            storage.write_hdf5(
+                made, attributes | {"block": block, "activations": storage.settings_of(source)}
+            ) as target,
         ):
             measure(source, target, sites, params, log)

@@ -23,6 +23,7 @@ def measure(readouts, target, block, params, seed, log):
         nodes.append(frame)
         nulls.append(pd.DataFrame(null).assign(site=site))
         group = target.create_group(site)
+        group.attrs["pooled"] = readouts[site].attrs["pooled"]
         field.save(group)
         storage.put(group, "clusters", clusters.astype(np.int16))
         log(f"block{block}.{site}: {snp.tap_report(columns)}")
@@ -39,7 +40,9 @@ with job(snakemake) as log:
         matrices, table, null_table = made
         with (
             storage.read_hdf5(path) as readouts,
-            storage.write_hdf5(matrices, attributes | {"block": block}) as target,
+            storage.write_hdf5(
+                matrices, attributes | {"block": block, "readout": storage.settings_of(readouts)}
+            ) as target,
         ):
             nodes, null = measure(readouts, target, block, params, int(wildcards.seed), log)
         storage.write_csv(table, nodes)

@@ -120,7 +120,7 @@ def statistics(rows, cluster_index, field):
 def null(field, threshold, seed):
     """Statistics of all nodes with the true labels permuted, PERMUTATIONS times: columns (P * D).
 
-    As `nodal.snp.null_reports`, node by node in place of means over nodes.
+    As the null of `nodal.snp.describe`, node by node in place of means over nodes.
     """
     random = np.random.default_rng(seed)
     orders = [random.permutation(field.shape[1]) for _ in range(PERMUTATIONS)]

@@ -12,7 +12,7 @@ from nodal.datasets.images import BATCH_BYTES, Findings
 from nodal.errors import NodalError
 
 BATCH = 512  # images in a batch at most
-WITH_FRAMES = ("GIF", "MPO", "PNG", "TIFF", "WEBP")  # formats of one image or several
+WITH_FRAMES = ("AVIF", "GIF", "MPO", "PNG", "TIFF", "WEBP")  # formats of one image or several
 
 
 def decode(name, data, size, channels, findings=None):
@@ -25,36 +25,40 @@ def decode(name, data, size, channels, findings=None):
     try:
         with Image.open(io.BytesIO(data)) as image:
             _require_unsigned(image)
-            if findings is not None:
-                _look(name, data, image, findings)
+            several, largest = _has_several(data, image.format), _largest(image)
             image = _eight_bit(ImageOps.exif_transpose(image))
             image = image.convert("L" if channels == 1 else "RGB")
             if image.size != (size, size):
                 image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-            return np.asarray(image).reshape(size, size, channels)
+            array = np.asarray(image).reshape(size, size, channels)
     except UnidentifiedImageError as error:
         raise NodalError(f"{name}: not a readable image (of no known format)") from error
     except MemoryError:
         raise
     except Exception as error:  # a decoder may raise anything for bytes that are damaged
         raise NodalError(f"{name}: not a readable image ({error})") from error
+    if findings is not None:
+        findings.deep += [largest] * (largest is not None)
+        findings.several += [name] * several
+    return array
 
 
-def _look(name, data, image, findings):
-    if image.mode.startswith("I"):
-        findings.deep.append(int(np.asarray(image).max()))
-    elif re.search(";16[BLN]$", _stored_as(image)):  # which Pillow brings to 8 bits as it reads
-        findings.deep.append(int(np.asarray(image.convert("RGB")).max()) * 256 + 255)
-    if image.format in WITH_FRAMES:
-        # In a reader of its own, which may stumble behind the first image.
-        with suppress(Exception), Image.open(io.BytesIO(data)) as again:
-            findings.several += [name] * (getattr(again, "n_frames", 1) > 1)
-
-
-def _stored_as(image):
-    """Pillow's name for the pixels in the file: 'RGB;16B' where they are read as 'RGB'."""
+def _largest(image):
+    """The largest value of an image of 16 bits, if it is one: Pillow may bring it to 8 itself."""
     arguments = image.tile[0][3] if image.tile else ""
-    return arguments if isinstance(arguments, str) else str(next(iter(arguments or ()), ""))
+    stored, *rest = arguments if isinstance(arguments, tuple) and arguments else (arguments,)
+    if image.mode.startswith("I"):
+        return int(np.asarray(image).max())
+    if re.search(";16[BLN]$", str(stored)) or (image.format == "PPM" and rest and rest[0] > 255):
+        return int(np.asarray(image.convert("RGB")).max()) * 256 + 255
+    return None
+
+
+def _has_several(data, kind):
+    """Whether there is more than one image in a file; its reader may stumble behind the first."""
+    with suppress(Exception), Image.open(io.BytesIO(data)) as image:
+        return kind in WITH_FRAMES and getattr(image, "n_frames", 1) > 1
+    return False
 
 
 def _require_unsigned(image):

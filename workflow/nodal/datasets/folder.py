@@ -10,7 +10,7 @@ from nodal.datasets.images import Images
 from nodal.datasets.splits import divide
 from nodal.datasets.tree import Tree
 
-NAMED_ALONE = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF")
+NAMED_ALONE = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}
 
 
 def open_source(settings, files, log):
@@ -47,4 +47,5 @@ def _is_image(name):
     """By its suffix: of a format that Pillow reads, which of some it knows the name alone."""
     Image.init()
     kind = Image.EXTENSION.get("." + name.lower().rpartition(".")[2])
-    return kind in Image.OPEN and kind not in NAMED_ALONE
+    # MPO begins as a JPEG and is opened as one.
+    return kind in {*Image.OPEN, "MPO"} - NAMED_ALONE

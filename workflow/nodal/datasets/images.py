@@ -8,6 +8,7 @@ import numpy as np
 from nodal.datasets.splits import SPLITS
 from nodal.errors import NodalError
 from nodal.files import storage
+from nodal.progress import told
 
 NAMED = 20  # damaged images in an error
 DARK = 2**14  # below it 16-bit images are those of a camera of 12 bits, say
@@ -95,7 +96,7 @@ def _stream(file, split, batches):
     """Append batches to a split; return the pixel histogram (channels, 256), None without any."""
     group = file.create_group(split)
     labels, histogram, stored = [], 0, None
-    for images, batch_labels in batches:
+    for images, batch_labels in told(batches, f"{split} split, batches of images"):
         if stored is None:
             shape = images.shape[1:]
             rows = 2 ** max(0, (2**20 // int(np.prod(shape))).bit_length() - 1)

@@ -1,5 +1,6 @@
 """A table that says of each file its label and its part: columns file, label, split."""
 
+import os
 from pathlib import Path, PurePosixPath
 
 from nodal.datasets import tables
@@ -40,5 +41,6 @@ def _spellings(file, root):
     """A name as it stands; with slashes, as Windows has none; and of an absolute one the rest."""
     yield file
     yield file.replace("\\", "/")
-    if Path(file).is_relative_to(root.absolute()):
-        yield str(Path(file).relative_to(root.absolute()))
+    for above in (Path(os.path.abspath(root)), root.resolve()):
+        if Path(file).is_relative_to(above):
+            yield str(Path(file).relative_to(above))

@@ -74,11 +74,15 @@ class Tree:
             return NodalError(f"{self.where(name)}: damaged, or not to be read ({error})")
 
     def _read_tar(self, wanted):
+        named = {}
+        for name in sorted(wanted):
+            named.setdefault(self._last[name], []).append(name)
         try:
             with tarfile.open(self.path) as archive:
                 for member in archive:
-                    if member.name in wanted and self._last[member.name] == member.offset:
-                        yield member.name, archive.extractfile(member).read()
+                    if member.offset in named:
+                        content = archive.extractfile(member).read()
+                        yield from ((name, content) for name in named[member.offset])
         except BROKEN as error:
             raise NodalError(f"{self.path}: not a readable archive ({error})") from error
 
@@ -103,14 +107,18 @@ def _of_directory(path):
 
 
 def _of_tar(path):
-    """{name of a file: where its last version begins}, folders, and names of links."""
+    """{name of a file: where its last version begins}, folders, and names of other links."""
     with tarfile.open(path) as archive:
         members = [(m.name, m.type, m.offset, m.linkname) for m in archive]
     files = {}
     for name, kind, at, target in members:
-        # A file that has two names on its disk is stored once, the second as a link to the first.
-        if kind in tarfile.REGULAR_TYPES or (kind == tarfile.LNKTYPE and target in files):
+        if kind in tarfile.REGULAR_TYPES:
             files[name] = at
+        elif kind == tarfile.LNKTYPE and target in files:
+            # A file that has two names on its disk is stored once, by its first.
+            files[name] = files[target]
+        else:
+            files.pop(name, None)
     folders = [name for name, kind, *_ in members if kind == tarfile.DIRTYPE]
     return files, folders, sorted({name for name, *_ in members} - {*files, *folders})
 

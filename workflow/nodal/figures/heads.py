@@ -9,9 +9,14 @@ MANY = 20
 
 
 def _shares(axis, rows, vmax):
-    share = rows.pivot(index="head", columns="label", values="share_test").to_numpy()
-    known = np.nan_to_num(share, nan=-1)
-    order = np.lexsort((-known.max(0), known.argmax(0)))
+    share, expert = (
+        rows.pivot(index="head", columns="label", values=column).to_numpy()
+        for column in ("share_test", "expert")
+    )
+    # Labels without an expert last; those of one by what it holds.
+    of = np.where(expert.any(0), expert.argmax(0), len(expert))
+    own = np.nan_to_num(share, nan=-1)[np.minimum(of, len(expert) - 1), np.arange(len(of))]
+    order = np.lexsort((-own, of))
     names = rows.drop_duplicates("label").set_index("label").label_name
     sns.heatmap(
         share[:, order], ax=axis, cmap="viridis", vmin=0, vmax=vmax, rasterized=True, cbar=False

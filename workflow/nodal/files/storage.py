@@ -71,6 +71,11 @@ def provenance(settings):
     return {"settings": json.dumps(settings, sort_keys=True), "software": json.dumps(versions)}
 
 
+def settings_of(file):
+    """The settings that made an open HDF5 artifact, those of what it was made from included."""
+    return json.loads(file.attrs["settings"])
+
+
 class _Disk(io.FileIO):
     """A file that remembers its first error in place of raising it.
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from nodal.verdicts import dilution, statistics
-from nodal.verdicts.judge import Claim, interval, row
+from nodal.verdicts.judge import Claim, interval, judge, row
 from nodal.verdicts.statistics import excess, mean_block, mean_output, rise
+from nodal.verdicts.tables import instrument
 
 CONTROLS = {
     "random": "weights kept at random",
@@ -49,6 +50,12 @@ def pruned_with(*methods, tuned=True):
         return not (tuned and whole.accuracy_tuned.isna().all())
 
     return applies
+
+
+def compared_with(control, tuned):
+    """Was there a dilution asked for at which ANDC and a control were both tried?"""
+    applies = pruned_with(control, tuned=tuned)
+    return lambda pruning: applies(pruning[pruning.target > 0])
 
 
 def every_matrix_pruned(pruning):
@@ -107,7 +114,7 @@ def _pruning():
         when = "after fine-tuning" if key == "tuned" else "right after pruning"
         for control, words in CONTROLS.items():
             text = f"ANDC keeps more accuracy {when} than {words}"
-            applies = pruned_with(control, tuned=key == "tuned")
+            applies = compared_with(control, tuned=key == "tuned")
             statistic = dilution.lead(control, column)
             key_of = f"4.{key}.{control}"
             yield Claim(key_of, text, "pruning", statistic, ">", 0, applies, control=True)
@@ -141,6 +148,11 @@ CLAIMS = [
     *_pruning(),
     *_heads(),
 ]
+
+
+def verdicts(tables):
+    """{"layers", "pruning", "heads": data frame or None} -> a row per claim, and its instrument."""
+    return judge(CLAIMS, tables).assign(instrument=instrument(tables["layers"]))
 
 
 def one_form_each(layers_by_experiment):

@@ -9,7 +9,7 @@ from nodal import figures
 from nodal.errors import NodalError
 from nodal.files import storage
 from nodal.verdicts import tables
-from nodal.verdicts.claims import unified
+from nodal.verdicts.claims import one_form_each, unified
 
 
 def read(folders):
@@ -65,7 +65,8 @@ def compare(layers, target):
         _require_comparable(*pair)
     table = pd.concat([t[t.headline].assign(experiment=name) for name, t in layers.items()])
     storage.write_csv(Path(target, "layers.csv"), table)
-    claims = unified(layers)
+    read = [f"{name}: {tables.instrument(layers[name])}" for name in one_form_each(layers)]
+    claims = unified(layers).assign(instrument="; ".join(read))
     storage.write_csv(Path(target, "claims.csv"), claims)
     figures.draw_comparison(table, target)
     return claims

@@ -91,17 +91,14 @@ def free_table(pruning):
 def lead(control, column):
     """Accuracy of ANDC less a control's at the same kept weights: table -> mean of each seed.
 
-    The mean is over the dilutions above 0 that both have; NaN without one, or where the accuracy of
-    one of them is.
+    The mean is over the targets above 0 that both have, each network once; NaN without one, or
+    where the accuracy of one of them is. What was pruned at a given theta has no target.
     """
 
     def statistic(pruning):
-        rows = pruning[(pruning.scope == "all") & (pruning.dilution > 0) & pruning.coincides.isna()]
-        andc, other = (
-            rows[rows.method == method].drop_duplicates(["seed", "dilution"])
-            for method in ("andc", control)
-        )
-        both = andc.merge(other, on=["seed", "dilution"], suffixes=("", "_of_control"))
+        rows = pruning[(pruning.scope == "all") & (pruning.target > 0) & pruning.coincides.isna()]
+        andc, other = (rows[rows.method == method] for method in ("andc", control))
+        both = andc.merge(other, on=["seed", "target"], suffixes=("", "_of_control"))
         difference = both[column] - both[f"{column}_of_control"]
         return by_seed(difference, both.seed).reindex(pruning.seed.unique())
 

@@ -12,9 +12,8 @@ import pandas as pd
 from nodal import figures
 from nodal.errors import NodalError
 from nodal.files import storage
-from nodal.verdicts.claims import CLAIMS
+from nodal.verdicts.claims import verdicts
 from nodal.verdicts.dilution import free_table
-from nodal.verdicts.judge import judge
 from nodal.verdicts.tables import read
 
 # table -> columns that are the same in every seed, row by row
@@ -31,6 +30,9 @@ ALIKE = {
 }  # fmt: skip
 
 
+ASKED_FOR = {"sensitivity"}  # tables that a run makes only then
+
+
 def join(folders, target):
     """Folders of an experiment, `results/{experiment}` or what this made -> `target`.
 
@@ -44,7 +46,7 @@ def join(folders, target):
             raise NodalError(f"--to {target}: one of the folders to join; expected another")
     tables = {name: _joined(folders, name) for name in _names(folders)}
     histories = dict(sorted(_histories(folders).items()))
-    claims = judge(CLAIMS, tables)
+    claims = verdicts(tables)
     for name, table in tables.items():
         storage.write_csv(Path(target, "tables", f"{name}.csv"), table)
     if "pruning" in tables:
@@ -66,7 +68,7 @@ def join(folders, target):
 
 
 def _names(folders):
-    """The tables that all folders have."""
+    """The tables that all folders have; what only some were asked for stands aside."""
     found = {
         folder: [name for name in ALIKE if Path(folder, "tables", f"{name}.csv").exists()]
         for folder in folders
@@ -75,9 +77,9 @@ def _names(folders):
     for folder, names in found.items():
         if "layers" not in names:
             raise NodalError(f"{folder}/tables/layers.csv: no such file; expected that of a run")
-        for name in {*names} ^ {*first}:
+        for name in ({*names} ^ {*first}) - ASKED_FOR:
             raise NodalError(f"{folder}: {name}.csv is in this or in {folders[0]}, not in both")
-    return first
+    return [name for name in first if all(name in names for names in found.values())]
 
 
 def _joined(folders, name):

@@ -1,5 +1,6 @@
 """What a run came to, for the terminal."""
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pandas as pd
 from nodal.errors import NodalError
 from nodal.files.storage import read_csv
 from nodal.verdicts.judge import NOT_APPLICABLE
-from nodal.verdicts.tables import at_chance, read
+from nodal.verdicts.tables import at_chance, instrument, read
 
 RESULTS = Path("results")
 GROUPS = {  # first part of a claim's id -> the claim of the paper
@@ -74,6 +75,8 @@ def dilution_lines(free, margin):
     yield f"Largest dilution within {margin:g} points of the dense network, after fine-tuning:"
     for row in free[free.scope == "all"].itertuples():
         interval = f"[{max(row.low, 0):6.1%}, {min(row.high, 1):6.1%}] 95%"
+        if row.low == -math.inf:
+            interval = f"no interval: defined for {row.seeds} seed{'s' * (row.seeds != 1)}"
         beyond = f"  no loss up to the largest tried in {row.censored} of {row.seeds} seeds"
         yield f"   {row.method:<14} {row.free:6.1%}  {interval}{beyond if row.censored else ''}"
 
@@ -87,8 +90,9 @@ def seeds_line(seeds, dataset):
 
 
 def table_line(layers):
-    """The seeds of a layer table, see `seeds_line`."""
-    return seeds_line(sorted(layers.seed.unique()), layers.dataset.iloc[0])
+    """The seeds of a layer table, see `seeds_line`, and what they were read with."""
+    seeds = seeds_line(sorted(layers.seed.unique()), layers.dataset.iloc[0])
+    return f"{seeds}; read with {instrument(layers)}"
 
 
 def pilot_words(seeds, dataset):

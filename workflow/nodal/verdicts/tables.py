@@ -21,7 +21,7 @@ NEEDED = {
     "layers": (
         "seed", "block", "n_labels", "site", "part", "headline", "accuracy", "nodes", "clusters",
         "cluster_size", "noise", "snr", "signal_share", "no_cluster_share", "clusters_null",
-        "cluster_size_null", "signal_share_null", "no_cluster_share_null", "trained_on",
+        "cluster_size_null", "signal_share_null", "no_cluster_share_null", "pooled", "trained_on",
         "tested_on", "dataset", "network", "pool", "grid", "threshold", "split",
     ),
     "pruning": (
@@ -50,6 +50,21 @@ def read(folder, name):
         if column not in table:
             raise NodalError(f"{path}: no column {column!r}; expected a table of this version")
     return table
+
+
+def instrument(layers):
+    """What the taps of a layer table were read with, in words, as a verdict must say.
+
+    'sequence pooling (mean at 8 of 45 output taps), theta 0.3, test split': of each tap the form is
+    taken that does better on inputs held out (see nodal.readout.choose_form).
+    """
+    first, outputs = layers.iloc[0], layers[layers.headline.astype(bool)]
+    if first.pool == "sequence":
+        n_mean = (outputs.pooled == "mean").sum()
+        form = f"sequence pooling (mean at {n_mean} of {len(outputs)} output taps)"
+    else:
+        form = f"grid {first.grid} x {first.grid}" if first.grid > 1 else "mean over positions"
+    return f"{form}, theta {first.threshold:g}, {first.split} split"
 
 
 def layer_rows(nodes, nulls, attributes, parts):
