@@ -12,7 +12,8 @@ from nodal.datasets.images import BATCH_BYTES, Findings
 from nodal.errors import NodalError
 
 BATCH = 512  # images in a batch at most
-WITH_FRAMES = ("AVIF", "GIF", "MPO", "PNG", "TIFF", "WEBP")  # formats of one image or several
+WITH_FRAMES = ("AVIF", "MPO", "PNG", "WEBP")  # formats of one image or several
+COUNTED = ("GIF", "TIFF")  # and those whose images are found by going through the file
 
 
 def decode(name, data, size, channels, findings=None):
@@ -25,7 +26,7 @@ def decode(name, data, size, channels, findings=None):
     try:
         with Image.open(io.BytesIO(data)) as image:
             _require_unsigned(image)
-            several, largest = _has_several(data, image.format), _largest(image)
+            several, largest = _has_several(data, image), _largest(image)
             image = _eight_bit(ImageOps.exif_transpose(image))
             image = image.convert("L" if channels == 1 else "RGB")
             if image.size != (size, size):
@@ -54,10 +55,13 @@ def _largest(image):
     return None
 
 
-def _has_several(data, kind):
-    """Whether there is more than one image in a file; its reader may stumble behind the first."""
-    with suppress(Exception), Image.open(io.BytesIO(data)) as image:
-        return kind in WITH_FRAMES and getattr(image, "n_frames", 1) > 1
+def _has_several(data, image):
+    """Whether there is more than one image in a file, by its head where that says so."""
+    if image.format not in COUNTED:
+        return image.format in WITH_FRAMES and getattr(image, "n_frames", 1) > 1
+    # In a reader of its own, which may stumble behind the first image.
+    with suppress(Exception), Image.open(io.BytesIO(data)) as again:
+        return again.n_frames > 1
     return False
 
 
