@@ -33,7 +33,8 @@ with job(snakemake) as log:
     table = pd.DataFrame(rows)
     storage.write_csv(snakemake.output.table, table)
     with datasets.opened(snakemake.input.dataset) as dataset:
-        said = f"trained on {dataset.train}, tested on {dataset.test}"
+        pair = {"trained_on": [str(dataset.train)], "tested_on": [str(dataset.test)]}
+    said = figures.note(pd.DataFrame(pair))
     folder = Path(snakemake.output.figure[0]).parent
     figures.draw_sensitivity(table, params.settings["threshold"], folder, said)
     log(f"{len(table)} rows")
