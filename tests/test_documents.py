@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from nodal.pipeline import command, config
+from nodal.verdicts import claims, tables
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -84,3 +85,21 @@ def test_every_interval_of_the_record_is_one_of_its_tables(title):
         if not any(all(map(is_rounded, (mean, low, high), row)) for row in tables.to_numpy())
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(RECORD.rglob("tables/claims.csv")),
+    ids=lambda path: str(path.relative_to(RECORD)),
+)
+def test_the_verdicts_of_the_record_are_those_of_its_tables(path):
+    kinds = [
+        kind for kind in ("layers", "pruning", "heads") if path.with_name(f"{kind}.csv").exists()
+    ]
+    expected = pd.read_csv(path)
+    made = claims.verdicts({kind: tables.read(path.parents[1], kind) for kind in kinds})
+    assert list(made.claim) == list(expected.claim)
+    assert "layers" in kinds
+    told = made.verdict != "not applicable"  # of a table that is left out for its size
+    pd.testing.assert_frame_equal(made[told], expected[told], rtol=1e-4, atol=1e-7)
+    assert told.sum() > 10
