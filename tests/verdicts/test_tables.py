@@ -113,9 +113,12 @@ def test_the_instrument_is_said_in_words():
     rows = pd.DataFrame({
         "pool": "sequence", "grid": 2, "threshold": 0.3, "split": "test",
         "headline": [True, True, True, False], "pooled": ["sequence", "mean", "sequence", "mean"],
+        "trained_on": "official trainval (2,040)", "tested_on": "test (6,149)",
     })  # fmt: skip
+    data = "; trained on official trainval (2,040), tested on test (6,149)"
     said = tables.instrument(rows)
-    assert said == "sequence pooling (mean at 1 of 3 output taps), theta 0.3, test split"
-    assert tables.instrument(rows.assign(pool="grid")) == "grid 2 x 2, theta 0.3, test split"
+    assert said == f"sequence pooling (mean at 1 of 3 output taps), theta 0.3, test split{data}"
+    said = tables.instrument(rows.assign(pool="grid"))
+    assert said == f"grid 2 x 2, theta 0.3, test split{data}"
     on_one = rows.assign(pool="grid", grid=1, threshold=0.25, split="train")
-    assert tables.instrument(on_one) == "mean over positions, theta 0.25, train split"
+    assert tables.instrument(on_one) == f"mean over positions, theta 0.25, train split{data}"

@@ -66,7 +66,7 @@ def compare(layers, target):
     table = pd.concat([t[t.headline].assign(experiment=name) for name, t in layers.items()])
     storage.write_csv(Path(target, "layers.csv"), table)
     read = [f"{name}: {tables.instrument(layers[name])}" for name in one_form_each(layers)]
-    claims = unified(layers).assign(instrument="; ".join(read))
+    claims = unified(layers).assign(instrument=" | ".join(read))
     storage.write_csv(Path(target, "claims.csv"), claims)
     figures.draw_comparison(table, target)
     return claims

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.special import bdtrc
 
 from nodal.errors import NodalError
+from nodal.figures import note
 from nodal.files import storage
 from nodal.snp import tap_report
 
@@ -53,18 +54,19 @@ def read(folder, name):
 
 
 def instrument(layers):
-    """What the taps of a layer table were read with, in words, as a verdict must say.
+    """What the taps of a layer table were read with, and of what data, as a verdict must say.
 
-    'sequence pooling (mean at 8 of 45 output taps), theta 0.3, test split': of each tap the form is
-    taken that does better on inputs held out (see nodal.readout.choose_form).
+    'sequence pooling (mean at 8 of 45 output taps), theta 0.3, test split; trained on train (800),
+    tested on test (450)': of each tap the form is taken that does better on inputs held out (see
+    nodal.readout.choose_form); the split is the class means'.
     """
     first, outputs = layers.iloc[0], layers[layers.headline.astype(bool)]
     if first.pool == "sequence":
         n_mean = (outputs.pooled == "mean").sum()
         form = f"sequence pooling (mean at {n_mean} of {len(outputs)} output taps)"
     else:
-        form = f"grid {first.grid} x {first.grid}" if first.grid > 1 else "mean over positions"
-    return f"{form}, theta {first.threshold:g}, {first.split} split"
+        form = f"grid {first.grid:g} x {first.grid:g}" if first.grid > 1 else "mean over positions"
+    return f"{form}, theta {first.threshold:g}, {first.split} split; {note(layers)}"
 
 
 def layer_rows(nodes, nulls, attributes, parts):
