@@ -128,6 +128,8 @@ rule sensitivity:
         places=lambda wildcards: read_places(wildcards.experiment),
         parts=lambda wildcards: model(wildcards).outputs,
         settings=setting("snp"),
-        code=code("sensitivity", "verdicts.sensitivity snp figures figures.sensitivity"),
+        code=code(
+            "sensitivity", "verdicts.sensitivity verdicts.tables snp figures figures.sensitivity"
+        ),
     script:
         "../workflow/scripts/sensitivity.py"

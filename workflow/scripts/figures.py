@@ -6,6 +6,7 @@ from nodal import datasets, figures, snp
 from nodal.figures.fields import example_node
 from nodal.files import storage
 from nodal.pipeline.jobs import job
+from nodal.verdicts.tables import sources
 
 with job(snakemake) as log:
     files, params = dict(snakemake.input.items()), snakemake.params
@@ -26,6 +27,6 @@ with job(snakemake) as log:
     with datasets.opened(files["dataset"]) as dataset:
         tables["node"]["label_names"] = dataset.label_names
     tables["node"]["title"] = f"{params.tap}, node {tables['node']['node']}"
-    note = f"{params.dataset}: {figures.note(tables['layers'])}"
+    note = f"{params.dataset}: {sources(tables['layers'])}"
     figures.draw(params.names, tables, Path(snakemake.output[0]).parent, note)
     log(f"drew {', '.join(params.names)}")

@@ -7,6 +7,7 @@ from nodal import datasets, figures, snp
 from nodal.files import storage
 from nodal.pipeline.jobs import job
 from nodal.verdicts import sensitivity
+from nodal.verdicts.tables import sources
 
 ORDERS = 10
 
@@ -34,7 +35,7 @@ with job(snakemake) as log:
     storage.write_csv(snakemake.output.table, table)
     with datasets.opened(snakemake.input.dataset) as dataset:
         pair = {"trained_on": [str(dataset.train)], "tested_on": [str(dataset.test)]}
-    said = figures.note(pd.DataFrame(pair))
+    said = sources(pd.DataFrame(pair))
     folder = Path(snakemake.output.figure[0]).parent
     figures.draw_sensitivity(table, params.settings["threshold"], folder, said)
     log(f"{len(table)} rows")

@@ -25,12 +25,6 @@ def names(tables, scopes):
     return [name for name in can if name != "scopes" or {*scopes} - {"all"}]
 
 
-def note(layers):
-    """What the networks of a table of layers were trained and tested on, each said once."""
-    pairs = layers[["trained_on", "tested_on"]].drop_duplicates()
-    return "; ".join(f"trained on {a}, tested on {b}" for a, b in pairs.itertuples(index=False))
-
-
 def draw(wanted, tables, folder, said):
     """Write {folder}/{figure}.png and .svg for each wanted figure.
 
@@ -50,10 +44,11 @@ def draw(wanted, tables, folder, said):
 def draw_comparison(table, folder):
     """Write {folder}/comparison.png and .svg from the headline rows of several layer tables."""
     from nodal.figures import layers, style
+    from nodal.verdicts.tables import sources
 
     with style.paper():
         figure = layers.comparison(table)
-        style.say(figure, note(table))
+        style.say(figure, sources(table))
         style.save(figure, folder, "comparison")
 
 

@@ -14,7 +14,7 @@ from nodal.errors import NodalError
 from nodal.files import storage
 from nodal.verdicts.claims import verdicts
 from nodal.verdicts.dilution import free_table
-from nodal.verdicts.tables import read
+from nodal.verdicts.tables import read, sources
 
 # table -> columns that are the same in every seed, row by row
 ALIKE = {
@@ -56,7 +56,7 @@ def join(folders, target):
         storage.write_csv(Path(target, "training", f"seed{seed}.csv"), history)
     undrawn = ["node"] + ["training"] * (not histories)
     scopes = tables["pruning"].scope.unique() if "pruning" in tables else []
-    folder, said = Path(target, "figures"), figures.note(tables["layers"])
+    folder, said = Path(target, "figures"), sources(tables["layers"])
     figures.draw(
         [name for name in figures.names(tables, scopes) if name not in undrawn],
         {**tables, "histories": histories}, folder, said,

@@ -7,7 +7,6 @@ import pandas as pd
 from scipy.special import bdtrc
 
 from nodal.errors import NodalError
-from nodal.figures import note
 from nodal.files import storage
 from nodal.snp import tap_report
 
@@ -66,7 +65,13 @@ def instrument(layers):
         form = f"sequence pooling (mean at {n_mean} of {len(outputs)} output taps)"
     else:
         form = f"grid {first.grid:g} x {first.grid:g}" if first.grid > 1 else "mean over positions"
-    return f"{form}, theta {first.threshold:g}, {first.split} split; {note(layers)}"
+    return f"{form}, theta {first.threshold:g}, {first.split} split; {sources(layers)}"
+
+
+def sources(layers):
+    """What the networks of a table of layers were trained and tested on, each said once."""
+    pairs = layers[["trained_on", "tested_on"]].drop_duplicates()
+    return "; ".join(f"trained on {a}, tested on {b}" for a, b in pairs.itertuples(index=False))
 
 
 def layer_rows(nodes, nulls, attributes, parts):
