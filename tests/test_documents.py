@@ -99,7 +99,7 @@ def test_the_verdicts_of_the_record_are_those_of_its_tables(path):
     expected = pd.read_csv(path)
     made = claims.verdicts({kind: tables.read(path.parents[1], kind) for kind in kinds})
     assert list(made.claim) == list(expected.claim)
-    assert "layers" in kinds
-    told = made.verdict != "not applicable"  # of a table that is left out for its size
+    # A head table may be left out for its size: then only its claims cannot be made again.
+    told = ~made.claim.str.startswith("5.") | ("heads" in kinds)
     pd.testing.assert_frame_equal(made[told], expected[told], rtol=1e-4, atol=1e-7)
     assert told.sum() > 10

@@ -7,7 +7,7 @@ from nodal import datasets, figures, snp
 from nodal.files import storage
 from nodal.pipeline.jobs import job
 from nodal.verdicts import sensitivity
-from nodal.verdicts.tables import sources
+from nodal.verdicts.tables import source
 
 ORDERS = 10
 
@@ -34,8 +34,7 @@ with job(snakemake) as log:
     table = pd.DataFrame(rows)
     storage.write_csv(snakemake.output.table, table)
     with datasets.opened(snakemake.input.dataset) as dataset:
-        pair = {"trained_on": [str(dataset.train)], "tested_on": [str(dataset.test)]}
-    said = sources(pd.DataFrame(pair))
+        said = source(dataset.train, dataset.test)
     folder = Path(snakemake.output.figure[0]).parent
     figures.draw_sensitivity(table, params.settings["threshold"], folder, said)
     log(f"{len(table)} rows")

@@ -68,10 +68,15 @@ def instrument(layers):
     return f"{form}, theta {first.threshold:g}, {first.split} split; {sources(layers)}"
 
 
+def source(trained_on, tested_on):
+    """What a network was trained and tested on, in words."""
+    return f"trained on {trained_on}, tested on {tested_on}"
+
+
 def sources(layers):
     """What the networks of a table of layers were trained and tested on, each said once."""
     pairs = layers[["trained_on", "tested_on"]].drop_duplicates()
-    return "; ".join(f"trained on {a}, tested on {b}" for a, b in pairs.itertuples(index=False))
+    return "; ".join(source(*pair) for pair in pairs.itertuples(index=False))
 
 
 def layer_rows(nodes, nulls, attributes, parts):
